@@ -34,7 +34,7 @@ func (t *Template) checkSamples() error {
 		if bits&(1<<4) != 0 {
 			f.New, f.Old, f.NewUrgent, f.OldUrgent = 0, 0, 0, 0
 		}
-		out, err := t.Append(nil, f)
+		out, err := t.Append(nil, &f)
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ type Fields struct {
 	NewUrgent uint32
 	OldUrgent uint32
 
-	contentLength uint32 // of the rendered body
+	contentLength uint32 // of the rendered body; set by Append
 }
 
 // Waiting is "yes" when there is a new message: old ones alone do not light

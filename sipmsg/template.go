@@ -149,17 +149,17 @@ func fieldNames() string {
 // Append renders the request onto dst and returns it. It fails with a
 // *ValueError when a value may not stand where the template puts it; dst is
 // then returned as it came.
-func (t *Template) Append(dst []byte, f Fields) ([]byte, error) {
+func (t *Template) Append(dst []byte, f *Fields) ([]byte, error) {
 	start := len(dst)
 	// The body comes first, as its length stands in the headers; it is moved
 	// behind them afterwards.
-	out, err := appendSegments(dst, t.body, &f)
+	out, err := appendSegments(dst, t.body, f)
 	if err != nil {
 		return dst, err
 	}
 	n := len(out) - start
 	f.contentLength = uint32(n)
-	if out, err = appendSegments(out, t.head, &f); err != nil {
+	if out, err = appendSegments(out, t.head, f); err != nil {
 		return dst, err
 	}
 	out = append(out, out[start:start+n]...)

@@ -38,7 +38,7 @@ Messages-Waiting: yes
 Message-Account: sip:*97@domain.example.com
 Voice-Message: 3/5 (2/1)
 `, "\n", "\r\n")
-	got, err := mustParse(t, Builtin()).Append([]byte("kept"), sample)
+	got, err := mustParse(t, Builtin()).Append([]byte("kept"), &sample)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ Voice-Message: 3/5 (2/1)
 func TestBuiltinWithoutOptions(t *testing.T) {
 	f := sample
 	f.Route, f.EventID, f.UserAgent, f.Authorization, f.New, f.NewUrgent = "", "", "", "", 0, 0
-	got, err := mustParse(t, Builtin()).Append(nil, f)
+	got, err := mustParse(t, Builtin()).Append(nil, &f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +67,8 @@ func TestBuiltinWithoutOptions(t *testing.T) {
 }
 
 func TestLineEndsOfTemplateDoNotMatter(t *testing.T) {
-	lf, _ := mustParse(t, Builtin()).Append(nil, sample)
-	crlf, _ := mustParse(t, strings.ReplaceAll(Builtin(), "\n", "\r\n")).Append(nil, sample)
+	lf, _ := mustParse(t, Builtin()).Append(nil, &sample)
+	crlf, _ := mustParse(t, strings.ReplaceAll(Builtin(), "\n", "\r\n")).Append(nil, &sample)
 	if !bytes.Equal(lf, crlf) {
 		t.Errorf("differ:\n%q\n%q", lf, crlf)
 	}
@@ -76,7 +76,7 @@ func TestLineEndsOfTemplateDoNotMatter(t *testing.T) {
 
 func TestOperatorsTemplate(t *testing.T) {
 	text := "{{- /* ours */ -}}\n" + strings.Replace(Builtin(), "Event:", "X-Lamp: {{if .New}}on{{else}}off{{end}}\nEvent:", 1)
-	got, err := mustParse(t, text).Append(nil, sample)
+	got, err := mustParse(t, text).Append(nil, &sample)
 	if err != nil || !strings.Contains(string(got), "\r\nX-Lamp: on\r\n") {
 		t.Errorf("%v\n%s", err, got)
 	}
@@ -140,7 +140,7 @@ func TestHostileValuesAreRefused(t *testing.T) {
 	} {
 		f := sample
 		c.set(&f)
-		out, err := tmpl.Append([]byte("kept"), f)
+		out, err := tmpl.Append([]byte("kept"), &f)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v\nwant %s", err, c.want)
 		}
@@ -161,7 +161,7 @@ func FuzzValues(f *testing.F) {
 		v := sample
 		v.RequestURI, v.FromTag, v.ToTag, v.CallID, v.Contact = target, fromTag, toTag, callID, contact
 		v.EventID, v.UserAgent, v.New = eventID, agent, n
-		msg, err := tmpl.Append(nil, v)
+		msg, err := tmpl.Append(nil, &v)
 		if err != nil {
 			return
 		}
@@ -213,7 +213,7 @@ func TestTarget(t *testing.T) {
 
 func BenchmarkAppend(b *testing.B) {
 	tmpl := mustParse(b, Builtin())
-	whole, _ := tmpl.Append(nil, sample)
+	whole, _ := tmpl.Append(nil, &sample)
 	pieces := bytes.SplitAfter(whole, []byte(" "))
 	buf := make([]byte, 0, 2048)
 	b.Run("floor", func(b *testing.B) { // the same bytes, by hand
@@ -228,7 +228,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.Run("template", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			buf, _ = tmpl.Append(buf[:0], sample)
+			buf, _ = tmpl.Append(buf[:0], &sample)
 		}
 	})
 }
