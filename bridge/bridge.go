@@ -1,0 +1,139 @@
+// Package bridge is the reconciler between Asterisk's mailboxes and the
+// phones' message-summary subscriptions.
+//
+// It keeps two things: what each mailbox holds (what Asterisk said last) and,
+// for each dialog, what its phone last acknowledged with a 2xx. Whatever
+// happens only marks a mailbox dirty; one loop looks the dirty ones' dialogs
+// up, sends each dialog what it does not show yet, and records the outcome. So
+// bursts coalesce, the latest state wins, and every fault heals the same way.
+//
+// A lamp change goes through these files in this order: session.go (AMI),
+// desired.go (what Asterisk said), loop.go (dirty mailboxes to dialogs),
+// notify.go (a dialog to a NOTIFY), outcome.go (what the phone answered).
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zonkeymwi/ami"
+	"zonkeymwi/sipmsg"
+	"zonkeymwi/sipua"
+	"zonkeymwi/watchers"
+)
+
+// Dialogs is what the bridge asks of the database; a watchers.Store is one.
+type Dialogs interface {
+	Dialogs(ctx context.Context, users []watchers.AoR) (map[watchers.AoR][]watchers.Dialog, error)
+	NextCSeq(ctx context.Context, dialogs []watchers.Dialog) (map[watchers.Key]uint32, error)
+	Flavour(ctx context.Context) (watchers.Flavour, error)
+}
+
+// Sender is what the bridge asks of SIP; a *sipua.UA is one. done is called
+// once for each request.
+type Sender interface {
+	Send(r sipua.Request, done func(sipua.Outcome))
+}
+
+// CSeqMode says where a NOTIFY's CSeq comes from; the proxy's own NOTIFYs take
+// theirs from the same number space (docs/choosing.md).
+type CSeqMode string
+
+// The modes of sip.cseq.
+const (
+	CSeqClock    CSeqMode = "clock"    // max(unix time, last + 1); the proxy's local-request route does the same
+	CSeqDatabase CSeqMode = "database" // counted up in the row; Kamailio with subs_db_mode 3 only
+	CSeqAhead    CSeqMode = "ahead"    // from the row's local_cseq, climbing on a 500
+)
+
+// Options are what a bridge works with. All but AMI, Dialogs, Sender and
+// Template may be left empty.
+type Options struct {
+	AMI      ami.Config
+	Dialogs  Dialogs
+	Sender   Sender
+	Template *sipmsg.Template
+	Log      *zap.Logger
+
+	// Domain gives the SIP domain of a voicemail context ("" where the mailbox
+	// names none), or false where there is none.
+	Domain func(context string) (string, bool)
+
+	CSeq        CSeqMode
+	AoR         bool   // Request-URI is the watcher's address of record, not its contact
+	SocketInfo  bool   // send to the socket that took the subscription, not to the proxy
+	UserAgent   string // of the NOTIFY
+	ContactUser string // of the Contact, where the row has none
+	VMExten     string // user of Message-Account: the extension that plays the messages
+	Rate        int    // NOTIFYs a second that a resync may send; 0: 500
+
+	Drain time.Duration // how long a stop may take for what is under way; 0: 5 s
+}
+
+const (
+	defaultRate  = 500
+	defaultDrain = 5 * time.Second
+
+	maxBatch    = 500  // mailboxes a lookup
+	maxInFlight = 2000 // transactions at once; the socket's buffers hold their answers
+)
+
+// Bridge reconciles. It is made by New and run once.
+type Bridge struct {
+	o    Options
+	log  *zap.Logger
+	ids  *idSource
+	wake chan struct{} // holds one token when the loop has something to do
+
+	mu       sync.Mutex // guards what AMI's reader and the transactions write
+	desired  desired
+	outcomes []outcome
+
+	loop loop // the loop goroutine's own
+}
+
+// New makes a bridge. It fails when an option that must be given is missing.
+func New(o Options) (*Bridge, error) {
+	if o.Dialogs == nil || o.Sender == nil || o.Template == nil {
+		return nil, fmt.Errorf("bridge: Dialogs, Sender and Template must be given")
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Domain == nil {
+		o.Domain = func(context string) (string, bool) { return context, context != "" }
+	}
+	if o.CSeq == "" {
+		o.CSeq = CSeqClock
+	}
+	if o.Rate <= 0 {
+		o.Rate = defaultRate
+	}
+	if o.Drain <= 0 {
+		o.Drain = defaultDrain
+	}
+	b := &Bridge{o: o, log: o.Log, ids: newIDSource(), wake: make(chan struct{}, 1)}
+	b.desired.mailboxes = make(map[watchers.AoR]*mailbox)
+	return b, nil
+}
+
+// Run works until ctx ends, then lets what is under way finish, for at most
+// Options.Drain, and returns.
+func (b *Bridge) Run(ctx context.Context) {
+	var tasks sync.WaitGroup
+	tasks.Go(func() { b.runSessions(ctx) })
+	b.runLoop(ctx)
+	tasks.Wait()
+}
+
+// poke wakes the loop. It never blocks.
+func (b *Bridge) poke() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,123 @@
+package bridge
+
+import (
+	"time"
+
+	"zonkeymwi/watchers"
+)
+
+// counts is what a mailbox holds. new includes the urgent ones.
+type counts struct {
+	new, old, newUrgent, oldUrgent uint32
+}
+
+// A change is the reason a mailbox is dirty; its id stands in every log line
+// of the steps that it leads to.
+type change struct {
+	id       string
+	why      string // event, resync, ...
+	received time.Time
+	events   int  // how many AMI messages it stands for
+	forced   bool // send even what the phones show already
+}
+
+// mailbox is one user's voicemail and phones.
+type mailbox struct {
+	aor watchers.AoR
+
+	// Guarded by Bridge.mu.
+	name   string // as Asterisk last called it
+	want   counts
+	change change
+	queue  queue
+
+	// The loop's own.
+	dialogs map[watchers.Key]*dialog
+	last    change    // the change that the loop works on
+	retryAt time.Time // when the loop looks at it again by itself; zero: never
+}
+
+// queue says in which queue a mailbox waits.
+type queue uint8
+
+const (
+	none  queue = iota
+	paced       // a resync's: its NOTIFYs keep to Options.Rate
+	fresh       // just happened: goes ahead of a resync
+)
+
+// desired is the state of every mailbox and the order in which the dirty ones
+// are taken. A mailbox stands in a queue once, so that memory is bounded by
+// mailboxes and never by events.
+type desired struct {
+	mailboxes map[watchers.AoR]*mailbox
+	fresh     []*mailbox
+	paced     []*mailbox // may hold some that have moved to fresh since
+}
+
+// mailboxFor returns the mailbox of an address, made when it is new.
+func (d *desired) mailboxFor(aor watchers.AoR) *mailbox {
+	m := d.mailboxes[aor]
+	if m == nil {
+		m = &mailbox{aor: aor}
+		d.mailboxes[aor] = m
+	}
+	return m
+}
+
+// mark makes a mailbox dirty. A change that is waiting already is merged: it
+// keeps its id, so that its first event's line is not orphaned.
+func (d *desired) mark(m *mailbox, q queue, c change) {
+	if m.queue == none {
+		m.change = c
+	} else {
+		m.change.events += c.events
+		m.change.forced = m.change.forced || c.forced
+		if q > m.queue {
+			m.change.why = c.why
+		}
+	}
+	if q <= m.queue {
+		return
+	}
+	m.queue = q
+	if q == fresh {
+		d.fresh = append(d.fresh, m)
+	} else {
+		d.paced = append(d.paced, m)
+	}
+}
+
+// work is a dirty mailbox as the loop took it.
+type work struct {
+	m      *mailbox
+	name   string
+	want   counts
+	change change
+	paced  bool
+}
+
+// take removes up to n dirty mailboxes: fresh ones, and only where there are
+// none, up to pace of a resync's.
+func (d *desired) take(n, pace int) (batch []work) {
+	batch, d.fresh = takeFrom(batch, n, d.fresh, fresh)
+	if len(batch) == 0 {
+		batch, d.paced = takeFrom(batch, min(n, pace), d.paced, paced)
+	}
+	return batch
+}
+
+func takeFrom(batch []work, n int, from []*mailbox, q queue) ([]work, []*mailbox) {
+	i := 0
+	for ; i < len(from) && len(batch) < n; i++ {
+		if m := from[i]; m.queue == q {
+			m.queue = none
+			batch = append(batch, work{m, m.name, m.want, m.change, q == paced})
+		}
+		from[i] = nil
+	}
+	if i == len(from) {
+		return batch, from[:0]
+	}
+	return batch, from[i:]
+}

@@ -1,0 +1,85 @@
+package bridge
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"zonkeymwi/watchers"
+)
+
+// dialog is a phone's subscription: its row, and what its phone shows.
+type dialog struct {
+	row watchers.Dialog
+
+	// acked is what the phone last answered 2xx to. When it equals what the
+	// phone should show there is nothing to send.
+	acked shown
+
+	cseq     uint32    // highest that was sent
+	climb    uint32    // sip.cseq = "ahead": what to add after a 500
+	inFlight bool      // one NOTIFY at a time, so that the latest state wins
+	again    bool      // something changed while it was in flight
+	forced   bool      // send though acked says it is shown
+	sentAt   time.Time // of the last NOTIFY
+	failures int       // in a row
+	notUntil time.Time // back-off
+	dead     string    // why nothing more is sent until the row changes; "": alive
+}
+
+// shown is a mailbox's state on a phone, and the subscription it was sent in:
+// a refreshed one has to be told again, as the proxy's own NOTIFY at a refresh
+// is empty and leaves some phones dark.
+type shown struct {
+	counts counts
+	stamp  stamp
+}
+
+// stamp tells one state of a row from the next. Proxies write it anew with
+// each SUBSCRIBE of the phone, and at no other time.
+type stamp struct {
+	remoteCSeq uint32
+	expires    int64
+	contact    string
+}
+
+func stampOf(row *watchers.Dialog) stamp {
+	return stamp{row.RemoteCSeq, row.Expires, row.Contact}
+}
+
+// update takes a row as it was just read. A new subscription forgives what
+// went wrong in the one before.
+func (d *dialog) update(row watchers.Dialog) {
+	if stampOf(&row) != stampOf(&d.row) {
+		d.failures, d.notUntil, d.dead = 0, time.Time{}, ""
+	}
+	d.row = row
+}
+
+// minInterval is the least time between two NOTIFYs of one dialog (RFC 3842
+// 3.11). It also keeps a CSeq taken from the clock from running ahead of it.
+const minInterval = time.Second
+
+// due tells when the next NOTIFY may be sent.
+func (d *dialog) due() time.Time {
+	if d.sentAt.IsZero() {
+		return d.notUntil
+	}
+	if next := d.sentAt.Add(minInterval); next.After(d.notUntil) {
+		return next
+	}
+	return d.notUntil
+}
+
+const (
+	firstBackOff = 2 * time.Second
+	lastBackOff  = 5 * time.Minute
+)
+
+// backOff puts the next attempt off: the longer the more have failed, at least
+// as long as the answer asked for, and never in step with other dialogs.
+func (d *dialog) backOff(now time.Time, asked time.Duration) {
+	wait := min(lastBackOff, firstBackOff<<min(d.failures, 16))
+	d.failures++
+	wait = wait/2 + rand.N(wait)
+	d.notUntil = now.Add(max(wait, asked))
+}

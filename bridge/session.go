@@ -1,0 +1,119 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zonkeymwi/ami"
+	"zonkeymwi/watchers"
+)
+
+// bootPatience is how long FullyBooted may take before the log says what could
+// keep it away; a busy Asterisk may take longer.
+const bootPatience = 10 * time.Second
+
+// runSessions holds an AMI connection until ctx ends.
+func (b *Bridge) runSessions(ctx context.Context) {
+	ami.Loop(ctx, b.session, func(err error, wait time.Duration) {
+		b.log.Warn("lost Asterisk", zap.String("event", "ami_lost"),
+			zap.String("address", b.o.AMI.Address), zap.Error(err), zap.Duration("retry_in", wait))
+	})
+}
+
+// session is one AMI connection, from dialling to its end.
+func (b *Bridge) session(ctx context.Context) error {
+	s, err := ami.Dial(ctx, b.o.AMI, ami.Handler{Mailbox: b.mailbox})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	b.log.Info("connected to Asterisk", zap.String("event", "ami_connected"), zap.String("address", b.o.AMI.Address))
+	if err := b.booted(ctx, s); err != nil {
+		return err
+	}
+	if err := b.resync(ctx, s); err != nil {
+		return err
+	}
+	select {
+	case <-s.Done():
+		return s.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// booted waits for FullyBooted: before it, Asterisk answers 0 for mailboxes
+// that it has not loaded yet.
+func (b *Bridge) booted(ctx context.Context, s *ami.Session) error {
+	hint := time.AfterFunc(bootPatience, func() {
+		b.log.Warn("Asterisk has not said FullyBooted yet; if it has booted, give the manager user read=system",
+			zap.String("event", "ami_waiting"))
+	})
+	defer hint.Stop()
+	return s.Booted(ctx)
+}
+
+// resync reads every mailbox. Events are on already, as AMI sends no list and
+// no event twice: what comes between two entries of the list comes in its
+// order, through the same mailbox method, so none is lost and none overtaken.
+func (b *Bridge) resync(ctx context.Context, s *ami.Session) error {
+	start := time.Now()
+	n, err := s.Mailboxes(ctx)
+	if err != nil {
+		return fmt.Errorf("resync: %w", err)
+	}
+	b.log.Info("read every mailbox", zap.String("event", "resync"),
+		zap.Int("mailboxes", n), zap.Duration("took", time.Since(start)))
+	return nil
+}
+
+// mailbox takes a MessageWaiting event or an entry of the list. It runs on
+// AMI's reader, so it does nothing that could wait.
+func (b *Bridge) mailbox(box ami.Mailbox) {
+	aor, err := b.aorOf(box.Name)
+	if err != nil {
+		b.log.Warn("mailbox left out", zap.String("event", "mailbox_ignored"), zap.String("mailbox", box.Name), zap.Error(err))
+		return
+	}
+	c := change{why: "event", received: time.Now(), events: 1}
+	q := fresh
+	if box.Listed {
+		c.why, q = "resync", paced
+	}
+	b.mu.Lock()
+	m := b.desired.mailboxFor(aor)
+	m.name = box.Name
+	m.want = counts{new: clamp(box.New), old: clamp(box.Old)}
+	if m.queue == none {
+		c.id = b.ids.next()
+	}
+	b.desired.mark(m, q, c)
+	b.mu.Unlock()
+	b.poke()
+}
+
+var errNoDomain = errors.New("its context has no domain: set mailbox.domain")
+
+// aorOf maps a mailbox, user@context, to the user's SIP address.
+func (b *Bridge) aorOf(name string) (watchers.AoR, error) {
+	user, context, _ := strings.Cut(name, "@")
+	if user == "" {
+		return watchers.AoR{}, errors.New("the mailbox has no name")
+	}
+	domain, ok := b.o.Domain(context)
+	if !ok {
+		return watchers.AoR{}, errNoDomain
+	}
+	return watchers.AoR{User: user, Domain: domain}, nil
+}
+
+// clamp fits a count into what RFC 3842 3.5 lets a body say: up to 2^32-1.
+func clamp(n int) uint32 {
+	return uint32(max(0, min(int64(n), math.MaxUint32)))
+}
