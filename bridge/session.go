@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -37,14 +36,32 @@ func (b *Bridge) session(ctx context.Context) error {
 	if err := b.booted(ctx, s); err != nil {
 		return err
 	}
-	if err := b.resync(ctx, s); err != nil {
-		return err
-	}
-	select {
-	case <-s.Done():
-		return s.Err()
-	case <-ctx.Done():
-		return ctx.Err()
+	return b.stay(ctx, s)
+}
+
+// lastResyncGap is the longest time between two tries to read every mailbox.
+const lastResyncGap = time.Minute
+
+// stay reads every mailbox, again until it has them all, and holds the session
+// until it ends. Events come in all the while.
+func (b *Bridge) stay(ctx context.Context, s *ami.Session) error {
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for failures := 0; ; {
+		select {
+		case <-again.C:
+			if err := b.resync(ctx, s); err != nil {
+				wait := min(lastResyncGap, time.Second<<min(failures, 8))
+				failures++
+				again.Reset(wait)
+				b.log.Error("the mailboxes could not all be read", zap.String("event", "resync_failed"),
+					zap.Error(err), zap.Duration("retry_in", wait))
+			}
+		case <-s.Done():
+			return s.Err()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -66,7 +83,7 @@ func (b *Bridge) resync(ctx context.Context, s *ami.Session) error {
 	start := time.Now()
 	n, err := s.Mailboxes(ctx)
 	if err != nil {
-		return fmt.Errorf("resync: %w", err)
+		return err
 	}
 	b.log.Info("read every mailbox", zap.String("event", "resync"),
 		zap.Int("mailboxes", n), zap.Duration("took", time.Since(start)))
