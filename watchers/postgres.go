@@ -1,0 +1,142 @@
+package watchers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// connectTimeout bounds one attempt to connect, unless the URL has a
+// connect_timeout; without either the kernel would take two minutes.
+const connectTimeout = 5 * time.Second
+
+// postgres is a Store in PostgreSQL.
+type postgres struct {
+	*table
+	pool         *pgxpool.Pool
+	user         string
+	byWatcher    bool
+	lookup, draw string // SQL
+}
+
+// As the subquery locks in one order, two callers with the same dialogs cannot deadlock.
+const (
+	pgByPresentity = `SELECT {columns} FROM {table} WHERE presentity_uri = ANY($1::text[]) AND {event}`
+	pgByWatcher    = `SELECT {columns} FROM {table} JOIN unnest($1::text[], $2::text[]) AS k(k_user, k_domain)
+ON watcher_username = k_user AND watcher_domain = k_domain WHERE {event}`
+	pgNextCSeq = `WITH locked AS (
+SELECT presentity_uri, callid, to_tag, from_tag FROM {table} AS w
+JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k(k_uri, k_callid, k_to, k_from)
+ON presentity_uri = k_uri AND callid = k_callid AND to_tag = k_to AND from_tag = k_from
+WHERE {event} AND local_cseq < 2147483646 ORDER BY callid, to_tag, from_tag FOR UPDATE OF w)
+UPDATE {table} AS w SET local_cseq = w.local_cseq + 1 FROM locked AS k
+WHERE w.presentity_uri = k.presentity_uri AND w.callid = k.callid AND w.to_tag = k.to_tag AND w.from_tag = k.from_tag
+RETURNING w.callid, w.to_tag, w.from_tag, w.local_cseq + 1`
+	pgColumns = `SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped`
+)
+
+func openPostgres(c Config, t *table) (Store, error) {
+	cfg, err := parsePostgresURL(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	if c.MaxConns > 0 {
+		cfg.MaxConns = int32(c.MaxConns)
+		cfg.MinConns, cfg.MinIdleConns = min(cfg.MinConns, cfg.MaxConns), min(cfg.MinIdleConns, cfg.MaxConns)
+	}
+	conn := cfg.ConnConfig
+	conn.ConnectTimeout = cmp.Or(conn.ConnectTimeout, connectTimeout)
+	if conn.RuntimeParams["application_name"] == "" {
+		conn.RuntimeParams["application_name"] = "zonkeymwi"
+	}
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	p := &postgres{table: t, pool: pool, user: conn.User, byWatcher: c.ByWatcher,
+		lookup: t.sql(pgByPresentity), draw: t.sql(pgNextCSeq)}
+	if c.ByWatcher {
+		p.lookup = t.sql(pgByWatcher)
+	}
+	return p, nil
+}
+
+func (p *postgres) Close() { p.pool.Close() }
+
+func (p *postgres) Dialogs(ctx context.Context, aors []AoR) (map[AoR][]Dialog, error) {
+	found := map[AoR][]Dialog{}
+	err := p.find(ctx, newBatch(aors, p.byWatcher), found)
+	return found, p.explain(ctx, err, "SELECT")
+}
+
+// find looks b up. A database that is not UTF-8 refuses the whole query for one
+// AoR that its encoding lacks: that one has no rows, and halving the batch finds it.
+func (p *postgres) find(ctx context.Context, b batch, found map[AoR][]Dialog) error {
+	if len(b.aors) == 0 {
+		return nil
+	}
+	err := p.query(ctx, func(r rows) error { return b.scan(r, found) }, p.lookup, b.pgArgs()...)
+	if code(err) != "22P05" { // untranslatable_character
+		return err
+	}
+	half := len(b.aors) / 2
+	if half == 0 {
+		return nil
+	}
+	if err := p.find(ctx, batch{b.aors[:half], b.byWatcher}, found); err != nil {
+		return err
+	}
+	return p.find(ctx, batch{b.aors[half:], b.byWatcher}, found)
+}
+
+func (b batch) pgArgs() []any {
+	if b.byWatcher {
+		return []any{
+			column(b.aors, func(a AoR) string { return a.User }),
+			column(b.aors, func(a AoR) string { return a.Domain }),
+		}
+	}
+	return []any{column(b.aors, AoR.URI)}
+}
+
+func (p *postgres) NextCSeq(ctx context.Context, dialogs []Dialog) (map[Key]uint32, error) {
+	drawn := map[Key]uint32{}
+	if len(dialogs) == 0 {
+		return drawn, nil
+	}
+	err := p.query(ctx, func(r rows) error { return scanCSeqs(r, drawn) }, p.draw,
+		column(dialogs, func(d Dialog) string { return d.Presentity }),
+		column(dialogs, func(d Dialog) string { return d.CallID }),
+		column(dialogs, func(d Dialog) string { return d.ToTag }),
+		column(dialogs, func(d Dialog) string { return d.FromTag }))
+	return drawn, p.explain(ctx, err, "SELECT, UPDATE")
+}
+
+func (p *postgres) Flavour(ctx context.Context) (Flavour, error) {
+	if f := p.kept(); f != Unknown {
+		return f, nil
+	}
+	var have []string
+	err := p.query(ctx, func(r rows) error { return scanStrings(r, &have) }, pgColumns, p.quoted)
+	if err != nil {
+		return Unknown, p.explain(ctx, err, "SELECT")
+	}
+	return p.judge(have)
+}
+
+// query runs one statement. After a lost connection the idle ones are presumed
+// lost too, else each would cost its caller an error after a restart.
+func (p *postgres) query(ctx context.Context, scan func(rows) error, sql string, args ...any) error {
+	r, err := p.pool.Query(ctx, sql, args...)
+	if err == nil {
+		err = scan(r)
+		r.Close()
+	}
+	if err != nil && ctx.Err() == nil && lost(err) {
+		p.pool.Reset()
+	}
+	return err
+}

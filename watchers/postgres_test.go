@@ -1,0 +1,192 @@
+package watchers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"zonkeymwi/internal/pgtest"
+)
+
+// ownServer is an OpenSIPS database in a server that the test may stop.
+func ownServer(t *testing.T) (*pgtest.Server, subject, AoR) {
+	t.Helper()
+	server := pgtest.NewServer(t)
+	e := engine{"postgres", func(testing.TB) string { return server.URL("postgres") }, "postgres"}
+	db := e.open(t, "opensips")
+	a := user("a")
+	db.insert(t, a, row{})
+	return server, subject{db, db.store(t, Config{MaxConns: 4}), false}, a
+}
+
+// busy makes s open all its connections: each caller waits until all have one.
+func busy(t *testing.T, s subject, a AoR) {
+	t.Helper()
+	db := s.database
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("LOCK TABLE active_watchers"); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { s.one(t, a) })
+	}
+	for waiting := 0; waiting < 4; {
+		if err := tx.QueryRow("SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+}
+
+func TestPostgresConnectionsTerminated(t *testing.T) {
+	_, s, a := ownServer(t)
+	busy(t, s, a)
+	var ended int
+	err := s.QueryRow(`SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name = 'zonkeymwi'`).Scan(&ended)
+	if err != nil || ended != 4 {
+		t.Fatalf("ended %d connections, want 4: %v", ended, err)
+	}
+	if _, err := s.Dialogs(t.Context(), []AoR{a}); err == nil {
+		t.Error("a lookup on a dead connection succeeded: is it retried now? Then say so")
+	}
+	s.one(t, a) // one error for all four connections
+}
+
+func TestPostgresStoppedAndBack(t *testing.T) {
+	server, s, a := ownServer(t)
+	d := s.one(t, a)
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := s.Dialogs(t.Context(), []AoR{a}); err == nil || !strings.HasPrefix(err.Error(), "database: ") {
+			t.Errorf("without a server: %v", err)
+		}
+		if _, err := s.NextCSeq(t.Context(), []Dialog{d}); err == nil {
+			t.Error("without a server: NextCSeq succeeded")
+		}
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.one(t, a); got != d {
+		t.Errorf("got %+v, want %+v", got, d)
+	}
+}
+
+func TestPostgresRestartedBehindOurBack(t *testing.T) {
+	server, s, a := ownServer(t)
+	busy(t, s, a)
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	s.Dialogs(t.Context(), []AoR{a}) // may notice the loss; the next may not
+	s.one(t, a)
+}
+
+// A server that no longer answers holds a caller up to its deadline only.
+func TestPostgresPaused(t *testing.T) {
+	server, s, a := ownServer(t)
+	s.one(t, a)
+	if err := server.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := s.Dialogs(ctx, []AoR{a}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("from a paused server: %v", err)
+	}
+	if err := server.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	s.one(t, a)
+}
+
+// In a LATIN1 database one Chinese name must not take the batch down with it.
+func TestPostgresOtherEncoding(t *testing.T) {
+	server := pgtest.NewServer(t)
+	if err := server.Exec("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"); err != nil {
+		t.Fatal(err)
+	}
+	e := engine{"postgres", func(testing.TB) string { return server.URL("latin") }, "postgres"}
+	db := e.open(t, "opensips")
+	var aors []AoR
+	for i := range 9 {
+		a := user(fmt.Sprintf("é%d", i))
+		db.insert(t, a, row{})
+		aors = append(aors, a, user(fmt.Sprintf("世界%d", i*i)))
+	}
+	for _, byWatcher := range []bool{false, true} {
+		s := subject{db, db.store(t, Config{ByWatcher: byWatcher}), byWatcher}
+		if found := s.dialogs(t, aors...); len(found) != 9 {
+			t.Errorf("by watcher %v: found %d of 9", byWatcher, len(found))
+		}
+	}
+}
+
+func TestPostgresReplica(t *testing.T) {
+	db := engines[1].open(t, "kamailio")
+	u, _ := url.Parse(db.url)
+	q := u.Query()
+	q.Set("default_transaction_read_only", "on")
+	u.RawQuery = q.Encode()
+	db.url = u.String()
+	_, err := db.store(t, Config{}).NextCSeq(t.Context(), []Dialog{{}})
+	wantError(t, err, "read-only", "target_session_attrs=read-write")
+}
+
+// The presentity lookup reads an index, whether PostgreSQL plans for the batch at hand or for any.
+func TestPostgresPlan(t *testing.T) {
+	for flavour, index := range map[string]string{"opensips": "active_watchers_active_watchers_idx", "kamailio": "active_watchers_active_watchers_pres"} {
+		db := engines[1].open(t, flavour)
+		db.fill(t, 100_000)
+		s := db.store(t, Config{}).(*postgres)
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			plan := explainPlan(t, s, mode)
+			if !strings.Contains(plan, index) || !strings.Contains(plan, "(presentity_uri)::text = ANY") || strings.Contains(plan, "Seq Scan") {
+				t.Errorf("%s, %s:\n%.300s", flavour, mode, plan)
+			}
+			if generic := strings.Contains(plan, "$1"); generic != (mode == "force_generic_plan") {
+				t.Errorf("%s: not that plan:\n%.300s", mode, plan)
+			}
+		}
+	}
+}
+
+func explainPlan(t *testing.T, s *postgres, mode string) string {
+	t.Helper()
+	conn, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	uris := strings.Join(newBatch(filled(100), false).pgArgs()[0].([]string), ",")
+	for _, statement := range []string{"SET plan_cache_mode = " + mode, "DEALLOCATE ALL", "PREPARE lookup AS " + s.lookup} {
+		if _, err := conn.Exec(t.Context(), statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE lookup('{"+uris+"}')", pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	if err := scanStrings(rows, &lines); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
+}

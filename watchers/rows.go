@@ -1,0 +1,112 @@
+package watchers
+
+import (
+	"math"
+	"strings"
+	"unicode/utf8"
+)
+
+// rows is what pgx.Rows and sql.Rows have in common.
+type rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+}
+
+// scanDialog reads one row of columns.
+func scanDialog(r rows) (d Dialog, err error) {
+	var eventID, recordRoute *string
+	var localCSeq, remoteCSeq int64
+	err = r.Scan(&d.Presentity, &d.WatcherUser, &d.WatcherDomain, &d.ToUser, &d.ToDomain, &eventID,
+		&d.CallID, &d.ToTag, &d.FromTag, &localCSeq, &remoteCSeq,
+		&d.Contact, &recordRoute, &d.LocalContact, &d.SocketInfo, &d.Expires, &d.Status)
+	d.EventID, d.RecordRoute = deref(eventID), deref(recordRoute)
+	d.LocalCSeq, d.RemoteCSeq = cseq(localCSeq), cseq(remoteCSeq)
+	return d, err
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// cseq keeps one odd row from failing a whole batch.
+func cseq(n int64) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }
+
+// scanCSeqs adds rows of callid, to_tag, from_tag and a CSeq to drawn.
+func scanCSeqs(r rows, drawn map[Key]uint32) error {
+	for r.Next() {
+		var k Key
+		var n int64
+		if err := r.Scan(&k.CallID, &k.ToTag, &k.FromTag, &n); err != nil {
+			return err
+		}
+		drawn[k] = cseq(n)
+	}
+	return r.Err()
+}
+
+// scanStrings appends rows of one string to texts.
+func scanStrings(r rows, texts *[]string) error {
+	for r.Next() {
+		var s string
+		if err := r.Scan(&s); err != nil {
+			return err
+		}
+		*texts = append(*texts, s)
+	}
+	return r.Err()
+}
+
+// batch is one lookup: which AoRs, by which columns.
+type batch struct {
+	aors      []AoR
+	byWatcher bool
+}
+
+// newBatch takes each AoR once, and only those that a database can hold: text
+// has no NUL and is UTF-8, and PostgreSQL refuses a whole query for one that is not.
+func newBatch(aors []AoR, byWatcher bool) batch {
+	b := batch{byWatcher: byWatcher}
+	seen := make(map[AoR]bool, len(aors))
+	for _, a := range aors {
+		if text := a.User + a.Domain; !seen[a] && utf8.ValidString(a.User) && utf8.ValidString(a.Domain) && !strings.Contains(text, "\x00") {
+			seen[a] = true
+			b.aors = append(b.aors, a)
+		}
+	}
+	return b
+}
+
+// scan adds the dialogs in rows of columns to found, under the AoRs of b.
+func (b batch) scan(r rows, found map[AoR][]Dialog) error {
+	byURI := make(map[string]AoR, len(b.aors))
+	if !b.byWatcher {
+		for _, a := range b.aors {
+			byURI[a.URI()] = a
+		}
+	}
+	for r.Next() {
+		d, err := scanDialog(r)
+		if err != nil {
+			return err
+		}
+		a := AoR{d.WatcherUser, d.WatcherDomain}
+		if !b.byWatcher {
+			a = byURI[d.Presentity]
+		}
+		found[a] = append(found[a], d)
+	}
+	return r.Err()
+}
+
+// column takes one value of each item, as database arrays want them.
+func column[T, V any](items []T, get func(T) V) []V {
+	values := make([]V, len(items))
+	for i, item := range items {
+		values[i] = get(item)
+	}
+	return values
+}

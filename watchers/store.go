@@ -1,0 +1,79 @@
+package watchers
+
+import (
+	"context"
+	"errors"
+	"strings"
+)
+
+// Store is a database with an active_watchers table. Its methods may be called
+// concurrently. An error names what is wrong and its mend, and never holds a
+// secret; after one, the next call tries again.
+type Store interface {
+	// Dialogs returns all message-summary rows of the AoRs, live or not, in
+	// one query; AoRs without rows are absent.
+	Dialogs(ctx context.Context, aors []AoR) (map[AoR][]Dialog, error)
+
+	// NextCSeq draws a CSeq for each dialog and writes it back, in one
+	// statement: local_cseq rises by one, and the CSeq is the new local_cseq
+	// plus one, because Kamailio stores one less than it has used. Concurrent
+	// callers get distinct, rising numbers. Only Kamailio in subs_db_mode 3
+	// takes notice of it. Absent from the map: a dialog whose row is gone, or
+	// whose CSeq would reach 2^31 (RFC 3261 section 8.1.1.5).
+	NextCSeq(ctx context.Context, dialogs []Dialog) (map[Key]uint32, error)
+
+	// Flavour tells whose table it is by its columns, found once and then
+	// kept. It is an error if the table or a column that Dialogs needs is missing.
+	Flavour(ctx context.Context) (Flavour, error)
+
+	// Close ends all connections. No other method may be called after it.
+	Close()
+}
+
+// Config says which database, and how to look dialogs up in it.
+type Config struct {
+	// URL is postgres://user:password@host:port/database?..., postgresql://
+	// likewise, or sqlite:PATH.
+	//
+	// Through PgBouncer in transaction mode (before its version 1.21, or with
+	// max_prepared_statements = 0) add default_query_exec_mode=exec: pgx then
+	// keeps no prepared statement in the server.
+	URL string
+
+	// Table is the table's name, "" for active_watchers. It may be qualified
+	// by a schema. It is taken as written, upper and lower case too.
+	Table string
+
+	// ByWatcher looks an AoR up in watcher_username and watcher_domain, not in
+	// presentity_uri: for phones that subscribe to a voicemail number. No
+	// proxy has an index for it, so each batch reads the whole table (20 ms at
+	// 100 000 rows) without
+	//	CREATE INDEX ON active_watchers (watcher_username, watcher_domain)
+	ByWatcher bool
+
+	// MaxConns bounds the connections to the database; 0 means 4, for
+	// PostgreSQL the URL's pool_max_conns, else 4 or a CPU each.
+	MaxConns int
+}
+
+// Open checks c and makes its Store. It does no input or output: the database
+// may come up later.
+func Open(c Config) (Store, error) {
+	name, err := parseTable(c.Table)
+	if err != nil {
+		return nil, err
+	}
+	scheme, rest, _ := strings.Cut(c.URL, ":")
+	switch {
+	case c.MaxConns < 0:
+		return nil, errors.New("database: the number of connections is negative")
+	case (scheme == "postgres" || scheme == "postgresql") && strings.HasPrefix(rest, "//"):
+		return openPostgres(c, name)
+	case scheme == "sqlite" && strings.TrimPrefix(rest, "//") != "":
+		return openSQLite(c, name, strings.TrimPrefix(rest, "//"))
+	case scheme == "mysql":
+		return nil, errors.New("database URL: mysql:// is not supported yet; use postgres:// or sqlite:PATH")
+	default: // whatever it is, it may hold a password: do not show it
+		return nil, errors.New("database URL: it must begin with postgres://, postgresql:// or sqlite:PATH")
+	}
+}
