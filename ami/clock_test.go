@@ -107,7 +107,7 @@ func TestSlowList(t *testing.T) {
 
 // A peer that accepts and says nothing is given up after DialTimeout.
 func TestSilentLogin(t *testing.T) {
-	for _, banner := range []string{"", "Asterisk Call Manager/11.0.0\r\n"} {
+	for banner, hint := range map[string]string{"": "TLS port", "Asterisk Call Manager/11.0.0\r\n": "Challenge"} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +122,7 @@ func TestSilentLogin(t *testing.T) {
 		cfg := config(l.Addr().String())
 		cfg.DialTimeout = 20 * time.Millisecond
 		_, err = Dial(t.Context(), cfg, Handler{})
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer within 20ms") {
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer within 20ms") || !strings.Contains(err.Error(), hint) {
 			t.Errorf("banner %q: %v", banner, err)
 		}
 		l.Close()

@@ -1,6 +1,7 @@
 package ami
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
@@ -11,7 +12,7 @@ import (
 // login reads the banner, starts the reader and logs in.
 func (s *Session) login(ctx context.Context) error {
 	r := newReader(s.conn, s.mailbox)
-	if err := s.banner(r); err != nil {
+	if err := s.banner(ctx, r); err != nil {
 		return err
 	}
 	s.tasks.Go(func() { s.read(r) })
@@ -26,10 +27,10 @@ func (s *Session) login(ctx context.Context) error {
 }
 
 // banner reads the first line, "Asterisk Call Manager/11.0.0".
-func (s *Session) banner(r *reader) error {
+func (s *Session) banner(ctx context.Context, r *reader) error {
 	line, err := r.line()
 	if err != nil {
-		return fmt.Errorf("no greeting from Asterisk (a TLS port wants tls, a TCP port does not): %w", err)
+		return fmt.Errorf("no greeting from Asterisk (a TLS port wants tls, a TCP port does not): %w", cmp.Or(context.Cause(ctx), err))
 	}
 	if !strings.HasPrefix(string(line), "Asterisk Call Manager/") {
 		return fmt.Errorf("this is not an Asterisk Manager Interface: its greeting is %.60q", line)

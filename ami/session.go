@@ -94,8 +94,8 @@ func start(ctx context.Context, conn net.Conn, cfg Config, h Handler) (*Session,
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	err := s.login(ctx)
-	if !stop() {
-		err = context.Cause(ctx)
+	if !stop() && !errors.Is(err, context.Cause(ctx)) {
+		err = context.Cause(ctx) // for which the connection was closed under the login
 	}
 	if err != nil {
 		s.fail(err)
@@ -106,8 +106,8 @@ func start(ctx context.Context, conn net.Conn, cfg Config, h Handler) (*Session,
 	return s, nil
 }
 
-// Booted returns nil when Asterisk has said FullyBooted, be the session ended since or not. Before that its answers about mailboxes are wrong:
-// logins are accepted while voicemail is not loaded, and counts are 0 with Success.
+// Booted returns nil when Asterisk has said FullyBooted, be the session ended since or not. Before that its answers
+// about mailboxes are wrong: logins are accepted while voicemail is not loaded, and counts are 0 with Success.
 func (s *Session) Booted(ctx context.Context) error {
 	select {
 	case <-s.booted:

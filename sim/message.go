@@ -50,9 +50,9 @@ func (m *message) check() {
 	case err != nil:
 		m.bad = err
 	case parsed.Via() == nil, parsed.From() == nil, parsed.To() == nil, parsed.CallID() == nil, parsed.CSeq() == nil:
-		m.bad = errors.New("Via, From, To, Call-ID or CSeq is missing or malformed")
+		m.bad = errors.New("one of Via, From, To, Call-ID, CSeq is missing or malformed")
 	case len(m.values("From")) > 1, len(m.values("To")) > 1, len(m.values("Call-ID")) > 1, len(m.values("CSeq")) > 1:
-		m.bad = errors.New("From, To, Call-ID or CSeq is there twice")
+		m.bad = errors.New("one of From, To, Call-ID, CSeq is there twice")
 	case m.isRequest() && string(parsed.CSeq().MethodName) != m.method():
 		m.bad = fmt.Errorf("CSeq names method %s", parsed.CSeq().MethodName)
 	default:
