@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"time"
 )
 
 const inFlight = 512
@@ -45,7 +44,7 @@ func BenchmarkUDP(b *testing.B) {
 }
 
 func benchmarkSend(b *testing.B, proxy string) {
-	u := client(b, proxy, Config{Timers: Timers{T1: 500 * time.Millisecond, T2: 4 * time.Second}})
+	u := client(b, proxy, Config{})
 	r := prerendered(b)
 	slots := make(chan struct{}, inFlight)
 	again := 0
@@ -117,7 +116,7 @@ func benchmarkFloor(b *testing.B) {
 
 // BenchmarkOne is the whole way of one request, nothing else going on.
 func BenchmarkOne(b *testing.B) {
-	u := client(b, echo(b, ok), Config{Timers: Timers{T1: time.Second}})
+	u := client(b, echo(b, ok), Config{})
 	r := prerendered(b)
 	for b.Loop() {
 		if o := u.Do(context.Background(), r); o.Class != Acknowledged {

@@ -66,7 +66,7 @@ func TestDigest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := udpPeer(t, "127.0.0.1:0", c.g.script)
-			u := client(t, p.addr, Config{Username: "bridge", Password: "secret", Timers: Timers{T1: 1e9}})
+			u := client(t, p.addr, Config{Username: "bridge", Password: "secret"})
 			o := do(t, u, notify("sip:a@127.0.0.1", 1))
 			want(t, o, c.class, c.status)
 			got := p.requests()
@@ -88,7 +88,7 @@ func TestDigest(t *testing.T) {
 func TestChallengeWithoutUsername(t *testing.T) {
 	g := guard{challenge: md5Auth, header: "Authorization"}
 	p := udpPeer(t, "127.0.0.1:0", g.script)
-	o := do(t, client(t, p.addr, Config{Timers: Timers{T1: 1e9}}), notify("sip:a@127.0.0.1", 1))
+	o := do(t, client(t, p.addr, Config{}), notify("sip:a@127.0.0.1", 1))
 	if want(t, o, Refused, 401); !strings.Contains(o.Err.Error(), "no SIP username") || len(p.requests()) != 1 {
 		t.Error(o.Err)
 	}
@@ -98,7 +98,7 @@ func TestChallengeWithoutUsername(t *testing.T) {
 func TestNonceIsUsedAgain(t *testing.T) {
 	g := guard{challenge: md5Auth, header: "Proxy-Authorization", password: "secret"}
 	p := udpPeer(t, "127.0.0.1:0", g.script)
-	u := client(t, p.addr, Config{Username: "bridge", Password: "secret", Timers: Timers{T1: 1e9}})
+	u := client(t, p.addr, Config{Username: "bridge", Password: "secret"})
 	for i, requests := range []int{2, 1, 1, 2, 1} {
 		if i == 3 {
 			p.mu.Lock()
@@ -121,12 +121,13 @@ func TestNonceIsUsedAgain(t *testing.T) {
 func TestPhonesNonceIsNotUsedAgain(t *testing.T) {
 	g := guard{challenge: md5Auth, header: "Authorization", password: "secret"}
 	p := udpPeer(t, "127.0.0.1:0", g.script)
-	u := client(t, p.addr, Config{Username: "bridge", Password: "secret", Timers: Timers{T1: 1e9}})
+	u := client(t, p.addr, Config{Username: "bridge", Password: "secret"})
 	for range 2 {
 		want(t, do(t, u, notify("sip:a@127.0.0.1", 1)), Acknowledged, 200)
 	}
-	if len(p.requests()) != 4 {
-		t.Errorf("%d requests", len(p.requests()))
+	got := p.requests()
+	if len(got) != 4 || value(got[2], "Authorization") != "" || value(got[2], "Proxy-Authorization") != "" {
+		t.Errorf("%d requests, the third %q", len(got), got[2])
 	}
 }
 
@@ -138,7 +139,7 @@ func TestDigestWithBody(t *testing.T) {
 		}
 		return [][]byte{answer(req, "200 OK", "")}
 	})
-	u := client(t, p.addr, Config{Username: "bridge", Password: "secret", Timers: Timers{T1: 1e9}})
+	u := client(t, p.addr, Config{Username: "bridge", Password: "secret"})
 	want(t, do(t, u, notify("sip:a@127.0.0.1", 3)), Acknowledged, 200)
 	cred, err := digest.ParseCredentials(value(p.requests()[1], "Authorization"))
 	if err != nil || cred.QOP != "auth-int" {

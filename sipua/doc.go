@@ -11,7 +11,7 @@
 // costs at most 20*T1 = 10 s. So n silent targets (SRV records and their addresses, at most 16) take n * 32 s, after at most
 // 10 s of DNS for the very first request. A target that failed is tried last for the next 32 s, by all but one request, so
 // only the first requests after a proxy died wait that long. The worst that a hostile peer can do at one target is four
-// transactions (two challenges, one lost connection, the last one unanswered), 128 s.
+// transactions of 32 s (two challenges, one lost connection, the last one unanswered), and twice 10 s to connect.
 //
 // Timer K needs no state here: a response that matches no transaction is dropped, and that is all that Timer K absorbs.
 // ICMP errors are not seen, since one unconnected socket serves every target: a closed UDP port is a time-out.

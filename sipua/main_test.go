@@ -17,8 +17,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// quick makes Timer F 640 ms.
-var quick = Timers{T1: 10 * time.Millisecond, T2: 40 * time.Millisecond}
+// quick makes Timer F 1.28 s, for tests that wait for it.
+var quick = Timers{T1: 20 * time.Millisecond, T2: 80 * time.Millisecond}
 
 // notify is a NOTIFY as the bridge renders one, to uri with a body of size bytes.
 func notify(uri string, size int) Request {
@@ -159,15 +159,12 @@ func listen(t testing.TB, addr string) net.Listener {
 	return l
 }
 
-// client is a UA towards a proxy, on loopback with short timers where the config says nothing else.
+// client is a UA towards a proxy, on loopback where the config says nothing else.
 func client(t testing.TB, proxy string, cfg Config) *UA {
 	t.Helper()
 	var err error
 	if cfg.Proxy, err = ParseProxy(proxy); err != nil {
 		t.Fatal(err)
-	}
-	if cfg.Timers.T1 == 0 {
-		cfg.Timers = quick
 	}
 	if cfg.BindIP == "" {
 		cfg.BindIP = "127.0.0.1"

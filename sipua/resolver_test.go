@@ -179,7 +179,8 @@ func TestFailover(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bad, good := udpPeer(t, "127.0.0.1:0", first), udpPeer(t, "127.0.0.1:0", always("200 OK"))
 			z := startZone(t, "a.test. A 127.0.0.1", srvTo(bad, 1), srvTo(good, 2))
-			u := client(t, "pbx.test", Config{DNS: z.addr})
+			u := client(t, "pbx.test", Config{DNS: z.addr, Timers: quick})
+			u.avoided.probe = time.Hour
 			o := do(t, u, notify("sip:a@127.0.0.1", 1))
 			want(t, o, Acknowledged, 200)
 			failed, ok := bad.requests(), good.requests()
@@ -199,6 +200,26 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// Each target may put its own challenge.
+func TestFailoverAfterAChallenge(t *testing.T) {
+	bad := udpPeer(t, "127.0.0.1:0", func(n int, req []byte) [][]byte {
+		if n == 0 {
+			return [][]byte{answer(req, "407 Who", "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n")}
+		}
+		return [][]byte{answer(req, "503 Busy", "")}
+	})
+	g := guard{challenge: md5Auth, header: "Proxy-Authorization", password: "secret"}
+	good := udpPeer(t, "127.0.0.1:0", g.script)
+	z := startZone(t, "a.test. A 127.0.0.1", srvTo(bad, 1), srvTo(good, 2))
+	o := do(t, client(t, "pbx.test", Config{DNS: z.addr, Username: "bridge", Password: "secret"}), notify("sip:a@127.0.0.1", 1))
+	if want(t, o, Acknowledged, 200); o.CSeq != 9 || o.Sent != 4 {
+		t.Errorf("CSeq %d, sent %d", o.CSeq, o.Sent)
+	}
+	if first := value(good.requests()[0], "Proxy-Authorization"); first != "" {
+		t.Error("one proxy's credentials went to the other:", first)
+	}
+}
+
 func TestFailoverFromRefusedConnection(t *testing.T) {
 	closed := listen(t, "127.0.0.1:0")
 	closed.Close()
@@ -213,7 +234,7 @@ func TestFailoverFromRefusedConnection(t *testing.T) {
 func TestEveryTargetSilent(t *testing.T) {
 	a, b := udpPeer(t, "127.0.0.1:0", silent), udpPeer(t, "127.0.0.1:0", silent)
 	z := startZone(t, "a.test. A 127.0.0.1", srvTo(a, 1), srvTo(b, 2))
-	u := client(t, "pbx.test", Config{DNS: z.addr})
+	u := client(t, "pbx.test", Config{DNS: z.addr, Timers: quick})
 	start := time.Now()
 	want(t, do(t, u, notify("sip:a@127.0.0.1", 1)), NoAnswer, 0)
 	if took := time.Since(start); took < 2*quick.f() {
@@ -228,7 +249,7 @@ func TestEveryTargetSilent(t *testing.T) {
 func TestAnswersAreKept(t *testing.T) {
 	p := udpPeer(t, "127.0.0.1:0", always("200 OK"))
 	z := startZone(t, "a.test. A 127.0.0.1", srvTo(p, 1))
-	u := client(t, "pbx.test", Config{DNS: z.addr, Timers: Timers{T1: time.Second}})
+	u := client(t, "pbx.test", Config{DNS: z.addr})
 	var wg sync.WaitGroup
 	for range 100 {
 		wg.Add(1)
@@ -246,12 +267,12 @@ func TestAnswersAreKept(t *testing.T) {
 	}
 	z.mu.Unlock()
 	z.set(t)
-	u.proxy.mu.Lock()
-	u.proxy.until = time.Time{}
-	u.proxy.mu.Unlock()
-	for range 3 {
-		want(t, do(t, u, notify("sip:a@127.0.0.1", 1)), Acknowledged, 200)
-	}
+	u.proxy.refresh(context.Background())
+	want(t, do(t, u, notify("sip:a@127.0.0.1", 1)), Acknowledged, 200)
+	moved := udpPeer(t, "127.0.0.1:0", always("202 Moved"))
+	z.set(t, "a.test. A 127.0.0.1", srvTo(moved, 1))
+	u.proxy.refresh(context.Background())
+	want(t, do(t, u, notify("sip:a@127.0.0.1", 1)), Acknowledged, 202)
 }
 
 func TestUnknownNameIsNoAnswer(t *testing.T) {
@@ -268,7 +289,7 @@ func TestTLSChecksTheDomainAskedFor(t *testing.T) {
 		pool, cert := authority(t, domain)
 		p := tlsPeer(t, cert, always("200 OK"))
 		z := startZone(t, "a.test. A 127.0.0.1", strings.Replace(srvTo(p, 1), "_sip._udp", "_sips._tcp", 1))
-		u := client(t, "pbx.test;transport=tls", Config{DNS: z.addr, TLS: &tls.Config{RootCAs: pool}, Timers: Timers{T1: time.Second}})
+		u := client(t, "pbx.test;transport=tls", Config{DNS: z.addr, TLS: &tls.Config{RootCAs: pool}})
 		if o := do(t, u, notify("sip:a@127.0.0.1", 1)); o.Class != class {
 			t.Errorf("certificate for %s: %v %v", domain, o.Class, o.Err)
 		}

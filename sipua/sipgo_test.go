@@ -55,7 +55,7 @@ func TestSipgoAnswers(t *testing.T) {
 		wg.Wait()
 	})
 	for transport, addr := range map[string]net.Addr{"UDP": pc.LocalAddr(), "TCP": plain.Addr(), "TLS": secure.Addr()} {
-		u := client(t, addr.String()+";transport="+strings.ToLower(transport), Config{TLS: &tls.Config{RootCAs: pool}, Timers: Timers{T1: time.Second}})
+		u := client(t, addr.String()+";transport="+strings.ToLower(transport), Config{TLS: &tls.Config{RootCAs: pool}})
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		o := u.Do(ctx, notify("sip:a@127.0.0.1", 5))
 		cancel()

@@ -71,7 +71,7 @@ func TestLostConnectionIsReplacedOnce(t *testing.T) {
 		}
 		return [][]byte{answer(req, "200 OK", "")}
 	})
-	u := client(t, p.addr+";transport=tcp", Config{Timers: Timers{T1: time.Second}})
+	u := client(t, p.addr+";transport=tcp", Config{})
 	want(t, do(t, u, notify("sip:a@127.0.0.1", 1)), Acknowledged, 200)
 	got := p.requests()
 	if len(got) != 2 || value(got[0], "Via") == value(got[1], "Via") {
@@ -106,7 +106,7 @@ func TestConnectionThatIsAlwaysLostEndsAtOnce(t *testing.T) {
 func TestNoRetransmissionOverTCP(t *testing.T) {
 	p := tcpPeer(t, listen(t, "127.0.0.1:0"), silent)
 	start := time.Now()
-	o := do(t, client(t, p.addr+";transport=tcp", Config{}), notify("sip:a@127.0.0.1", 1))
+	o := do(t, client(t, p.addr+";transport=tcp", Config{Timers: quick}), notify("sip:a@127.0.0.1", 1))
 	if want(t, o, NoAnswer, 0); o.Sent != 1 || len(p.requests()) != 1 || time.Since(start) < quick.f() {
 		t.Errorf("sent %d times, over after %v", o.Sent, time.Since(start))
 	}
@@ -180,7 +180,7 @@ func tlsPeer(t *testing.T, cert tls.Certificate, s script) *peer {
 func TestTLS(t *testing.T) {
 	pool, cert := authority(t, "127.0.0.1")
 	p := tlsPeer(t, cert, always("200 OK"))
-	u := client(t, p.addr+";transport=tls", Config{TLS: &tls.Config{RootCAs: pool}, Timers: Timers{T1: time.Second}})
+	u := client(t, p.addr+";transport=tls", Config{TLS: &tls.Config{RootCAs: pool}})
 	o := do(t, u, notify("sip:a@127.0.0.1", 2000))
 	if want(t, o, Acknowledged, 200); o.Target != "tls:"+p.addr {
 		t.Error(o.Target)
@@ -193,7 +193,7 @@ func TestTLS(t *testing.T) {
 		"unknown CA":   {RootCAs: x509.NewCertPool()},
 		"system roots": nil,
 	} {
-		u := client(t, p.addr+";transport=tls", Config{TLS: config, Timers: Timers{T1: time.Second}})
+		u := client(t, p.addr+";transport=tls", Config{TLS: config})
 		o := do(t, u, notify("sip:a@127.0.0.1", 1))
 		if o.Class != NoAnswer || !strings.Contains(o.Err.Error(), "certificate") {
 			t.Errorf("%s: %v %v", name, o.Class, o.Err)

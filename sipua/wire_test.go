@@ -141,9 +141,10 @@ func TestLongRequests(t *testing.T) {
 
 	alone := udpPeer(t, "127.0.0.1:0", always("200 OK"))
 	u = client(t, alone.addr, Config{})
-	for range 2 { // the second time, TCP is not even tried
-		o = do(t, u, notify("sip:a@127.0.0.1", 2000))
-		want(t, o, Acknowledged, 200)
+	o = do(t, u, notify("sip:a@127.0.0.1", 2000))
+	want(t, o, Acknowledged, 200)
+	if to, err := parseTarget("tcp:"+alone.addr, ""); err != nil || !u.avoided.now(to) {
+		t.Error("the next long request would try TCP again")
 	}
 	if via := value(alone.requests()[0], "Via"); !strings.HasPrefix(via, "SIP/2.0/UDP ") || o.Target != "udp:"+alone.addr {
 		t.Errorf("Via %q, target %s", via, o.Target)
