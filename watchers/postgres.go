@@ -68,28 +68,15 @@ func (p *postgres) Close() { p.pool.Close() }
 
 func (p *postgres) Dialogs(ctx context.Context, aors []AoR) (map[AoR][]Dialog, error) {
 	found := map[AoR][]Dialog{}
-	err := p.find(ctx, newBatch(aors, p.byWatcher), found)
-	return found, p.explain(ctx, err, "SELECT")
-}
-
-// find looks b up. A database that is not UTF-8 refuses the whole query for one
-// AoR that its encoding lacks: that one has no rows, and halving the batch finds it.
-func (p *postgres) find(ctx context.Context, b batch, found map[AoR][]Dialog) error {
+	b := newBatch(aors, p.byWatcher)
 	if len(b.aors) == 0 {
-		return nil
+		return found, nil
 	}
 	err := p.query(ctx, func(r rows) error { return b.scan(r, found) }, p.lookup, b.pgArgs()...)
-	if code(err) != "22P05" { // untranslatable_character
-		return err
+	if err != nil {
+		return nil, p.explain(err, "SELECT")
 	}
-	half := len(b.aors) / 2
-	if half == 0 {
-		return nil
-	}
-	if err := p.find(ctx, batch{b.aors[:half], b.byWatcher}, found); err != nil {
-		return err
-	}
-	return p.find(ctx, batch{b.aors[half:], b.byWatcher}, found)
+	return found, nil
 }
 
 func (b batch) pgArgs() []any {
@@ -112,7 +99,10 @@ func (p *postgres) NextCSeq(ctx context.Context, dialogs []Dialog) (map[Key]uint
 		column(dialogs, func(d Dialog) string { return d.CallID }),
 		column(dialogs, func(d Dialog) string { return d.ToTag }),
 		column(dialogs, func(d Dialog) string { return d.FromTag }))
-	return drawn, p.explain(ctx, err, "SELECT, UPDATE")
+	if err != nil {
+		return nil, p.explain(err, "SELECT, UPDATE")
+	}
+	return drawn, nil
 }
 
 func (p *postgres) Flavour(ctx context.Context) (Flavour, error) {
@@ -122,7 +112,7 @@ func (p *postgres) Flavour(ctx context.Context) (Flavour, error) {
 	var have []string
 	err := p.query(ctx, func(r rows) error { return scanStrings(r, &have) }, pgColumns, p.quoted)
 	if err != nil {
-		return Unknown, p.explain(ctx, err, "SELECT")
+		return Unknown, p.explain(err, "SELECT")
 	}
 	return p.judge(have)
 }

@@ -1,7 +1,6 @@
 package watchers
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -49,14 +48,8 @@ func lost(err error) bool {
 	return c == "" || strings.HasPrefix(c, "08") || strings.HasPrefix(c, "57P")
 }
 
-// explain adds to err what it concerns and how to mend it.
-func (p *postgres) explain(ctx context.Context, err error, privileges string) error {
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("database: %w: %w", ctx.Err(), err)
-	}
+// explain adds to err, not nil, what it concerns and how to mend it.
+func (p *postgres) explain(err error, privileges string) error {
 	mend := ""
 	switch code(err) {
 	case "42P01", "3F000": // undefined_table, invalid_schema_name
@@ -67,6 +60,8 @@ func (p *postgres) explain(ctx context.Context, err error, privileges string) er
 		mend = fmt.Sprintf("GRANT %s ON %s TO %q (and USAGE on its schema)", privileges, p.quoted, p.user)
 	case "25006": // read_only_sql_transaction
 		mend = "this is a replica: add target_session_attrs=read-write to the database URL"
+	case "26000", "42P05": // invalid_sql_statement_name, duplicate_prepared_statement
+		mend = "is this PgBouncer? Add default_query_exec_mode=exec to the database URL"
 	default:
 		return fmt.Errorf("database: %w", err)
 	}

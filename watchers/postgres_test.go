@@ -3,7 +3,6 @@ package watchers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -116,7 +115,8 @@ func TestPostgresPaused(t *testing.T) {
 	s.one(t, a)
 }
 
-// In a LATIN1 database one Chinese name must not take the batch down with it.
+// In a LATIN1 database, say, bytes are the
+// proxy's as they are, and a name that LATIN1 lacks does not take the batch down.
 func TestPostgresOtherEncoding(t *testing.T) {
 	server := pgtest.NewServer(t)
 	if err := server.Exec("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"); err != nil {
@@ -124,16 +124,31 @@ func TestPostgresOtherEncoding(t *testing.T) {
 	}
 	e := engine{"postgres", func(testing.TB) string { return server.URL("latin") }, "postgres"}
 	db := e.open(t, "opensips")
-	var aors []AoR
-	for i := range 9 {
-		a := user(fmt.Sprintf("é%d", i))
-		db.insert(t, a, row{})
-		aors = append(aors, a, user(fmt.Sprintf("世界%d", i*i)))
-	}
+	a, chinese := user("é"), user("世界")
+	db.insert(t, a, row{})
+	db.insert(t, chinese, row{})
 	for _, byWatcher := range []bool{false, true} {
 		s := subject{db, db.store(t, Config{ByWatcher: byWatcher}), byWatcher}
-		if found := s.dialogs(t, aors...); len(found) != 9 {
-			t.Errorf("by watcher %v: found %d of 9", byWatcher, len(found))
+		if found := s.dialogs(t, a, chinese, user("世")); len(found[a]) != 1 || len(found[chinese]) != 1 {
+			t.Errorf("by watcher %v: found %v", byWatcher, found)
+		}
+	}
+}
+
+// An unreachable server holds a caller up for connectTimeout, or what the URL says.
+func TestPostgresConnectTimeout(t *testing.T) {
+	for url, want := range map[string]time.Duration{
+		"postgres://127.0.0.1/db":                   connectTimeout,
+		"postgres://127.0.0.1/db?connect_timeout=9": 9 * time.Second,
+	} {
+		s, err := Open(Config{URL: url, MaxConns: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		config := s.(*postgres).pool.Config()
+		if got := config.ConnConfig.ConnectTimeout; got != want || config.MaxConns != 7 {
+			t.Errorf("%s: %v and %d connections, want %v and 7", url, got, config.MaxConns, want)
 		}
 	}
 }
@@ -147,6 +162,18 @@ func TestPostgresReplica(t *testing.T) {
 	db.url = u.String()
 	_, err := db.store(t, Config{}).NextCSeq(t.Context(), []Dialog{{}})
 	wantError(t, err, "read-only", "target_session_attrs=read-write")
+}
+
+// PgBouncer in transaction mode runs a statement where it was not prepared.
+func TestPostgresPreparedStatementLost(t *testing.T) {
+	db := engines[1].open(t, "opensips")
+	s := subject{db, db.store(t, Config{MaxConns: 1}), false}
+	s.dialogs(t, user("a"))
+	if _, err := s.Store.(*postgres).pool.Exec(t.Context(), "DEALLOCATE ALL"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Dialogs(t.Context(), []AoR{user("a")})
+	wantError(t, err, "default_query_exec_mode=exec")
 }
 
 // The presentity lookup reads an index, whether PostgreSQL plans for the batch at hand or for any.

@@ -24,9 +24,7 @@ type sqliteStore struct {
 	byWatcher    bool
 	lookup, draw string // SQL
 	tuned        atomic.Bool
-
-	mu       sync.Mutex
-	prepared map[string]*sql.Stmt // by SQL: the store's three
+	prepared     sync.Map // SQL, of which there are three, to *sql.Stmt
 }
 
 // A batch travels as one JSON array of arrays.
@@ -53,8 +51,7 @@ func openSQLite(c Config, t *table, path string) (Store, error) {
 	conns := cmp.Or(c.MaxConns, 4)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	s := &sqliteStore{table: t, path: path, db: db, byWatcher: c.ByWatcher,
-		lookup: t.sql(liteByPresentity), draw: t.sql(liteNextCSeq), prepared: map[string]*sql.Stmt{}}
+	s := &sqliteStore{table: t, path: path, db: db, byWatcher: c.ByWatcher, lookup: t.sql(liteByPresentity), draw: t.sql(liteNextCSeq)}
 	if c.ByWatcher {
 		s.lookup = t.sql(liteByWatcher)
 	}
@@ -73,7 +70,10 @@ func (s *sqliteStore) Dialogs(ctx context.Context, aors []AoR) (map[AoR][]Dialog
 	if b.byWatcher {
 		keys = column(b.aors, func(a AoR) [2]string { return [2]string{a.User, a.Domain} })
 	}
-	return found, s.query(ctx, func(r rows) error { return b.scan(r, found) }, s.lookup, asJSON(keys))
+	if err := s.query(ctx, func(r rows) error { return b.scan(r, found) }, s.lookup, asJSON(keys)); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 func (s *sqliteStore) NextCSeq(ctx context.Context, dialogs []Dialog) (map[Key]uint32, error) {
@@ -82,7 +82,10 @@ func (s *sqliteStore) NextCSeq(ctx context.Context, dialogs []Dialog) (map[Key]u
 		return drawn, nil
 	}
 	keys := column(dialogs, func(d Dialog) [4]string { return [4]string{d.Presentity, d.CallID, d.ToTag, d.FromTag} })
-	return drawn, s.query(ctx, func(r rows) error { return scanCSeqs(r, drawn) }, s.draw, asJSON(keys))
+	if err := s.query(ctx, func(r rows) error { return scanCSeqs(r, drawn) }, s.draw, asJSON(keys)); err != nil {
+		return nil, err
+	}
+	return drawn, nil
 }
 
 func (s *sqliteStore) Flavour(ctx context.Context) (Flavour, error) {
@@ -109,26 +112,25 @@ func (s *sqliteStore) query(ctx context.Context, scan func(rows) error, statemen
 	s.tune(ctx)
 	stmt, err := s.prepare(ctx, statement)
 	if err != nil {
-		return s.explain(ctx, err)
+		return s.explain(err)
 	}
 	r, err := stmt.QueryContext(ctx, args...)
 	if err == nil {
 		err = scan(r)
 		r.Close()
 	}
-	return s.explain(ctx, err)
+	return s.explain(err)
 }
 
-// prepare keeps each statement: to parse and plan one costs more than to run it for one AoR.
+// prepare keeps each statement: to parse and plan one costs more than to run it
+// for one AoR. Of two callers who come first, both prepare and one is kept.
 func (s *sqliteStore) prepare(ctx context.Context, statement string) (*sql.Stmt, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if stmt := s.prepared[statement]; stmt != nil {
-		return stmt, nil
+	if stmt, ok := s.prepared.Load(statement); ok {
+		return stmt.(*sql.Stmt), nil
 	}
 	stmt, err := s.db.PrepareContext(ctx, statement)
 	if err == nil {
-		s.prepared[statement] = stmt
+		s.prepared.Store(statement, stmt)
 	}
 	return stmt, err
 }
@@ -154,12 +156,9 @@ func liteCode(err error) int {
 }
 
 // explain adds to err what it concerns and how to mend it.
-func (s *sqliteStore) explain(ctx context.Context, err error) error {
+func (s *sqliteStore) explain(err error) error {
 	if err == nil {
 		return nil
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("database %s: %w: %w", s.path, ctx.Err(), err)
 	}
 	mend := ""
 	switch text := err.Error(); liteCode(err) {

@@ -1,12 +1,15 @@
 package watchers
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestSQLiteFileComesLater(t *testing.T) {
@@ -86,4 +89,26 @@ func TestSQLiteNotADatabase(t *testing.T) {
 	}
 	t.Cleanup(s.Close)
 	complaints(t, s, path, "not a database")
+}
+
+// A writer that does not let go holds a caller up to its deadline only.
+func TestSQLiteDeadline(t *testing.T) {
+	db := engines[0].open(t, "opensips")
+	a := user("a")
+	db.insert(t, a, row{})
+	s := subject{db, db.store(t, Config{}), false}
+	d := s.one(t, a)
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec("UPDATE active_watchers SET status = 3"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.NextCSeq(ctx, []Dialog{d}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
 }

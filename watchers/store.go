@@ -33,7 +33,8 @@ type Store interface {
 // Config says which database, and how to look dialogs up in it.
 type Config struct {
 	// URL is postgres://user:password@host:port/database?..., postgresql://
-	// likewise, or sqlite:PATH.
+	// likewise (with commas between several host:port), or sqlite:PATH, a file
+	// that exists by the first query, which puts it into WAL mode.
 	//
 	// Through PgBouncer in transaction mode (before its version 1.21, or with
 	// max_prepared_statements = 0) add default_query_exec_mode=exec: pgx then

@@ -1,0 +1,124 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// build makes the program once for all tests of a run.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "zonkeymwi-e2e-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "zonkeymwi")
+	cmd := exec.Command("go", "build", "-race", "-o", path, "zonkeymwi")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, os.Chmod(dir, 0o755)
+})
+
+// Program is a running `zonkeymwi run`, as an operator would start it.
+type Program struct {
+	dir     string
+	t       testing.TB
+	process *process
+}
+
+// StartProgram runs the bridge with a configuration, as text; it ends with t.
+func StartProgram(t testing.TB, config string) *Program {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Program{dir: workDir(t, ""), t: t}
+	file := filepath.Join(p.dir, "zonkeymwi.toml")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	logOnFailure(t, p.logFile())
+	p.process = command{path: path, args: []string{"run", "--config", file}, dir: p.dir, log: p.logFile(),
+		deathSignal: syscall.SIGKILL}.start(t)
+	return p
+}
+
+func (p *Program) logFile() string { return filepath.Join(p.dir, "zonkeymwi.log") }
+
+// Event is one line of the log.
+type Event map[string]any
+
+// Text is a field of the line as text, "" where it has none.
+func (e Event) Text(field string) string {
+	if v, ok := e[field]; ok {
+		return fmt.Sprint(v)
+	}
+	return ""
+}
+
+// Log returns the lines so far, each of which must be JSON.
+func (p *Program) Log() (events []Event) {
+	p.t.Helper()
+	data, err := os.ReadFile(p.logFile())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	data = data[:bytes.LastIndexByte(data, '\n')+1] // the last line may be under way
+	for line := range strings.Lines(string(data)) {
+		var e Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			p.t.Fatalf("the log holds %q: %v", line, err)
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+// Find returns the lines whose fields have these values.
+func (p *Program) Find(want Event) (found []Event) {
+	p.t.Helper()
+	for _, e := range p.Log() {
+		match := true
+		for field := range want {
+			match = match && e.Text(field) == want.Text(field)
+		}
+		if match {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// Await waits for n such lines.
+func (p *Program) Await(n int, want Event) []Event {
+	p.t.Helper()
+	var found []Event
+	eventually(p.t, 20*time.Second, fmt.Sprintf("%d lines like %v in the log", n, want), func() bool {
+		found = p.Find(want)
+		return len(found) >= n
+	})
+	return found
+}
+
+// Stop sends SIGTERM and wants the exit code 0.
+func (p *Program) Stop() {
+	p.t.Helper()
+	if err := p.process.stop(syscall.SIGTERM, patience); err != nil {
+		p.t.Error(err)
+	}
+	if code := p.process.cmd.ProcessState.ExitCode(); code != 0 {
+		p.t.Errorf("exit code %d after SIGTERM, want 0", code)
+	}
+}
