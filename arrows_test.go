@@ -10,7 +10,9 @@ import (
 // mayImport says who may know whom (docs/architecture.md). A package that is
 // not listed is a test's, and imports what it likes.
 var mayImport = map[string][]string{
-	"zonkeymwi":          {"zonkeymwi/bridge", "zonkeymwi/config", "zonkeymwi/sim"},
+	"zonkeymwi":          {"zonkeymwi/admin", "zonkeymwi/bridge", "zonkeymwi/config", "zonkeymwi/doctor", "zonkeymwi/sim"},
+	"zonkeymwi/admin":    {"zonkeymwi/bridge"}, // for its reports
+	"zonkeymwi/doctor":   {"zonkeymwi/ami", "zonkeymwi/sipua", "zonkeymwi/watchers"},
 	"zonkeymwi/bridge":   {"zonkeymwi/ami", "zonkeymwi/sipmsg", "zonkeymwi/sipua", "zonkeymwi/watchers"},
 	"zonkeymwi/ami":      nil,
 	"zonkeymwi/config":   nil,

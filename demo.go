@@ -28,9 +28,8 @@ const (
 // demoCommand shows the main job on this machine, by itself: everything but
 // Asterisk, the proxy and the phones is the real thing.
 func demoCommand(ctx context.Context, args []string, out, errs io.Writer) int {
-	if len(args) > 0 {
-		fmt.Fprintln(errs, "zonkeymwi demo takes no arguments")
-		return exitUsage
+	if code, ok := newArguments("demo", out, errs).parse(args); !ok {
+		return code
 	}
 	dir, err := os.MkdirTemp("", "zonkeymwi-demo-")
 	if err != nil {
@@ -121,6 +120,9 @@ func (d *demo) bridge(ctx context.Context) error {
 	s.Proxy = d.proxy.Addr() + ";transport=udp"
 	s.SIP.BindIP = "127.0.0.1"
 	s.UserAgent, s.VMExten = "Asterisk", "*97"
+	if err := s.SetTemplate(""); err != nil {
+		return err
+	}
 	b, closeAll, err := bridge.Open(s)
 	if err != nil {
 		return err

@@ -14,11 +14,11 @@ import (
 // burst costs few writes.
 const logFlush = 100 * time.Millisecond
 
-// newLog makes the log. flush is to be called before the program ends.
-func newLog(c config.Log, w io.Writer) (log *zap.Logger, flush func(), err error) {
-	level, err := zap.ParseAtomicLevel(c.Level)
-	if err != nil {
-		return nil, nil, err
+// newLog makes the log, and what sets its level. flush is to be called before
+// the program ends.
+func newLog(c config.Log, w io.Writer) (log *zap.Logger, level zap.AtomicLevel, flush func(), err error) {
+	if level, err = zap.ParseAtomicLevel(c.Level); err != nil {
+		return nil, level, nil, err
 	}
 	e := zap.NewProductionEncoderConfig()
 	e.EncodeTime = zapcore.RFC3339NanoTimeEncoder
@@ -29,5 +29,5 @@ func newLog(c config.Log, w io.Writer) (log *zap.Logger, flush func(), err error
 		encoder = zapcore.NewConsoleEncoder(e)
 	}
 	buffer := &zapcore.BufferedWriteSyncer{WS: zapcore.AddSync(w), FlushInterval: logFlush}
-	return zap.New(zapcore.NewCore(encoder, buffer, level)), func() { _ = buffer.Stop() }, nil
+	return zap.New(zapcore.NewCore(encoder, buffer, level)), level, func() { _ = buffer.Stop() }, nil
 }

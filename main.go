@@ -4,12 +4,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 )
 
@@ -20,21 +22,6 @@ const (
 	exitUsage  = 2
 )
 
-// A command does its work with the arguments after its name and returns the
-// exit code.
-type command struct {
-	name, help string
-	do         func(ctx context.Context, args []string, out, errs io.Writer) int
-}
-
-func commands() []command {
-	return []command{
-		{"run", "--config zonkeymwi.toml   the bridge, until SIGTERM", runCommand},
-		{"demo", "                         all of it on this machine, by itself, in seconds", demoCommand},
-		{"version", "                      what this is", versionCommand},
-	}
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := dispatch(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -42,21 +29,23 @@ func main() {
 	os.Exit(code)
 }
 
+// dispatch runs the command that the arguments begin with. A command's name has
+// one word or two.
 func dispatch(ctx context.Context, args []string, out, errs io.Writer) int {
 	if len(args) == 0 {
 		usage(errs)
 		return exitUsage
 	}
-	for _, c := range commands() {
-		if c.name == args[0] {
-			return c.do(ctx, args[1:], out, errs)
+	for n := min(2, len(args)); n > 0; n-- {
+		if c := commandNamed(strings.Join(args[:n], " ")); c != nil {
+			return c.do(ctx, args[n:], out, errs)
 		}
 	}
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
 		usage(out)
 		return exitDone
-	case "--version":
+	case "-version", "--version":
 		return versionCommand(ctx, nil, out, errs)
 	}
 	fmt.Fprintf(errs, "zonkeymwi: no command %q\n", args[0])
@@ -64,26 +53,23 @@ func dispatch(ctx context.Context, args []string, out, errs io.Writer) int {
 	return exitUsage
 }
 
-func usage(w io.Writer) {
-	fmt.Fprintln(w, "zonkeymwi lights the message lamp on phones behind a SIP proxy.\n\nusage:")
-	for _, c := range commands() {
-		fmt.Fprintf(w, "  zonkeymwi %s %s\n", c.name, c.help)
-	}
-}
-
 // version is set by the build: -ldflags "-X main.version=1.2.3".
 var version string
 
-func versionCommand(_ context.Context, args []string, out, errs io.Writer) int {
-	if len(args) > 0 {
-		fmt.Fprintln(errs, "zonkeymwi version takes no arguments")
-		return exitUsage
-	}
-	v := version
+func versionText() string {
 	info, ok := debug.ReadBuildInfo()
-	if v == "" && ok {
-		v = info.Main.Version
+	if !ok {
+		return version
 	}
-	fmt.Fprintln(out, "zonkeymwi", v, info.GoVersion)
+	return cmp.Or(version, info.Main.Version)
+}
+
+func versionCommand(_ context.Context, args []string, out, errs io.Writer) int {
+	a := newArguments("version", out, errs)
+	if code, ok := a.parse(args); !ok {
+		return code
+	}
+	info, _ := debug.ReadBuildInfo()
+	fmt.Fprintln(out, "zonkeymwi", versionText(), info.GoVersion)
 	return exitDone
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 
 	"go.uber.org/zap"
 
+	"zonkeymwi/admin"
 	"zonkeymwi/bridge"
 	"zonkeymwi/config"
 )
@@ -19,67 +18,58 @@ import (
 // runCommand is the bridge itself. A signal ends it: it finishes what is under
 // way, for at most bridge.Options.Drain, and exits 0.
 func runCommand(ctx context.Context, args []string, out, errs io.Writer) int {
-	c, code := load("run", args, errs)
-	if c == nil {
+	a := newArguments("run", out, errs)
+	pprof := a.Bool("pprof", false, "serve /debug/pprof/ at admin.listen")
+	if code, ok := a.parse(args); !ok {
 		return code
 	}
-	log, flush, err := newLog(c.Log, os.Stderr)
-	if err != nil {
-		fmt.Fprintln(errs, "zonkeymwi:", err)
+	c, ok := a.config()
+	if !ok {
 		return exitFailed
 	}
-	defer flush()
-	settings, err := settingsOf(c, log)
+	log, level, flush, err := newLog(c.Log, os.Stderr)
 	if err == nil {
-		err = runBridge(ctx, settings, log)
+		err = runBridge(ctx, c, log, level, *pprof)
+		flush()
 	}
 	if err != nil {
-		fmt.Fprintln(errs, "zonkeymwi:", err)
-		return exitFailed
+		return a.fail(err)
 	}
 	return exitDone
 }
 
-func runBridge(ctx context.Context, s bridge.Settings, log *zap.Logger) error {
+func runBridge(ctx context.Context, c *config.Config, log *zap.Logger, level zap.AtomicLevel, pprof bool) error {
+	s, err := settingsOf(c)
+	if err != nil {
+		return err
+	}
+	meter := admin.NewMeter(versionText())
+	s.Log, s.Meter = log, meter
 	b, closeAll, err := bridge.Open(s)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	log.Info("started", zap.String("event", "started"), zap.String("version", version),
-		zap.String("asterisk", s.AMI.Address), zap.String("proxy", s.Proxy))
+	control := &control{Bridge: b, config: c, start: c, level: level, log: log}
+	server, err := admin.Start(admin.Options{Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Control: control,
+		Level: level, Meter: meter, Version: versionText(), Pprof: pprof, Log: log})
+	if err != nil {
+		return err
+	}
+	defer server.Close() // its error: a request was cut short by the stop
+	defer control.reloadOnHangup()()
+	log.Info("started", zap.String("event", "started"), zap.String("version", versionText()),
+		zap.String("asterisk", s.AMI.Address), zap.String("proxy", s.Proxy), zap.String("database", c.Database.Redacted()))
 	b.Run(ctx)
 	log.Info("stopped", zap.String("event", "stopped"))
 	return nil
 }
 
-// load parses a command's flags, which here are only --config, and reads the
-// configuration. It returns nil and the exit code where that fails.
-func load(name string, args []string, errs io.Writer) (*config.Config, int) {
-	flags := flag.NewFlagSet("zonkeymwi "+name, flag.ContinueOnError)
-	flags.SetOutput(errs)
-	path := flags.String("config", "", "the configuration `file`; otherwise zonkeymwi.toml or /etc/zonkeymwi/zonkeymwi.toml")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil, exitDone
-		}
-		return nil, exitUsage
-	}
-	if flags.NArg() > 0 {
-		fmt.Fprintf(errs, "zonkeymwi %s: what is %q?\n", name, flags.Arg(0))
-		return nil, exitUsage
-	}
-	c, err := config.Load(*path, os.Environ())
-	if err != nil {
-		fmt.Fprintln(errs, err)
-		return nil, exitFailed
-	}
-	return c, exitDone
-}
-
 // settingsOf turns the configuration into what the bridge opens.
-func settingsOf(c *config.Config, log *zap.Logger) (s bridge.Settings, err error) {
-	s.Log = log
+func settingsOf(c *config.Config) (s bridge.Settings, err error) {
+	if s.Live, err = liveOf(c); err != nil {
+		return s, err
+	}
 	s.AMI.Address, s.AMI.Username, s.AMI.Secret = c.Ami.Address, c.Ami.Username, c.Ami.Secret.Reveal()
 	s.AMI.Plain = c.Ami.Auth == config.AuthPlain
 	if c.Ami.TLS {
@@ -96,17 +86,24 @@ func settingsOf(c *config.Config, log *zap.Logger) (s bridge.Settings, err error
 	if s.SIP.TLS, err = tlsConfig("sip.tls_ca_file", c.Sip.TLSCAFile); err != nil {
 		return s, err
 	}
-	s.Template = c.Sip.Template
-	s.Domain = c.Mailbox.Domain
 	s.CSeq = bridge.CSeqMode(c.Sip.CSeq)
-	s.AoR = c.Sip.RequestURI == config.RequestURIAoR
-	s.SocketInfo = c.Sip.Route == config.RouteSocketInfo
-	s.UserAgent, s.ContactUser, s.VMExten = c.Sip.UserAgent, c.Sip.ContactUser, c.Sip.VMExten
-	s.Rate = c.Sip.Rate
-	if c.Sip.Method != config.MethodNotify {
+	switch {
+	case c.Sip.Method != config.MethodNotify:
 		return s, fmt.Errorf(`%s: sip.method = "publish" is not built yet; use "notify"`, c.Path)
+	case c.Database.Ledger:
+		return s, fmt.Errorf(`%s: database.ledger is not built yet; leave it out`, c.Path)
 	}
 	return s, nil
+}
+
+// liveOf is what a reload may change.
+func liveOf(c *config.Config) (l bridge.Live, err error) {
+	l.Domain = c.Mailbox.Domain
+	l.AoR = c.Sip.RequestURI == config.RequestURIAoR
+	l.SocketInfo = c.Sip.Route == config.RouteSocketInfo
+	l.UserAgent, l.ContactUser, l.VMExten = c.Sip.UserAgent, c.Sip.ContactUser, c.Sip.VMExten
+	l.Rate, l.UserEvent = c.Sip.Rate, c.Ami.UserEvent
+	return l, l.SetTemplate(c.Sip.Template)
 }
 
 // tlsConfig trusts the authorities in a file, or the system's where none is

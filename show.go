@@ -25,12 +25,17 @@ type show struct {
 }
 
 func newShow(out io.Writer) *show {
-	s := &show{start: time.Now(), out: out}
-	if f, ok := out.(*os.File); ok && os.Getenv("NO_COLOR") == "" {
-		info, err := f.Stat()
-		s.colour = err == nil && info.Mode()&os.ModeCharDevice != 0
+	return &show{start: time.Now(), out: out, colour: isTerminal(out)}
+}
+
+// isTerminal tells whether colour is welcome.
+func isTerminal(out io.Writer) bool {
+	f, ok := out.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" {
+		return false
 	}
-	return s
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 const (

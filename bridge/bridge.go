@@ -14,8 +14,10 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -53,25 +55,31 @@ const (
 // Options are what a bridge works with. All but AMI, Dialogs, Sender and
 // Template may be left empty.
 type Options struct {
-	AMI      ami.Config
-	Dialogs  Dialogs
-	Sender   Sender
+	Live
+	AMI     ami.Config
+	Dialogs Dialogs
+	Sender  Sender
+	CSeq    CSeqMode
+	Drain   time.Duration // how long a stop may take for what is under way; 0: 5 s
+	Log     *zap.Logger
+	Meter   Meter
+}
+
+// Live are the options that Reload changes while the bridge runs.
+type Live struct {
 	Template *sipmsg.Template
-	Log      *zap.Logger
 
 	// Domain gives the SIP domain of a voicemail context ("" where the mailbox
 	// names none), or false where there is none.
 	Domain func(context string) (string, bool)
 
-	CSeq        CSeqMode
 	AoR         bool   // Request-URI is the watcher's address of record, not its contact
 	SocketInfo  bool   // send to the socket that took the subscription, not to the proxy
 	UserAgent   string // of the NOTIFY
 	ContactUser string // of the Contact, where the row has none
 	VMExten     string // user of Message-Account: the extension that plays the messages
 	Rate        int    // NOTIFYs a second that a resync may send; 0: 500
-
-	Drain time.Duration // how long a stop may take for what is under way; 0: 5 s
+	UserEvent   string // the AMI UserEvent that asks for a resend; "": none does
 }
 
 const (
@@ -84,14 +92,23 @@ const (
 
 // Bridge reconciles. It is made by New and run once.
 type Bridge struct {
-	o    Options
-	log  *zap.Logger
-	ids  *idSource
-	wake chan struct{} // holds one token when the loop has something to do
+	o       Options
+	live    atomic.Pointer[Live]
+	debug   atomic.Bool
+	log     *zap.Logger
+	ids     *idSource
+	started time.Time
 
-	mu       sync.Mutex // guards what AMI's reader and the transactions write
-	desired  desired
-	outcomes []outcome
+	wake    chan struct{} // holds one token when the loop has something to do
+	ended   chan struct{} // closed when the loop has ended
+	relist  chan struct{} // holds one token when the session is to resync
+	resends chan request  // what UserEvents asked for
+
+	mu      sync.Mutex // guards what AMI's reader and the transactions write
+	desired desired
+	posted  []func() // what the loop is to do
+	ami     AMIStatus
+	agent   *agent // of the present session; nil: none
 
 	loop loop // the loop goroutine's own
 }
@@ -104,22 +121,45 @@ func New(o Options) (*Bridge, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	if o.Domain == nil {
-		o.Domain = func(context string) (string, bool) { return context, context != "" }
+	if o.Meter == nil {
+		o.Meter = noMeter{}
 	}
 	if o.CSeq == "" {
 		o.CSeq = CSeqClock
 	}
-	if o.Rate <= 0 {
-		o.Rate = defaultRate
-	}
 	if o.Drain <= 0 {
 		o.Drain = defaultDrain
 	}
-	b := &Bridge{o: o, log: o.Log, ids: newIDSource(), wake: make(chan struct{}, 1)}
+	b := &Bridge{o: o, log: o.Log, ids: newIDSource(), started: time.Now(), wake: make(chan struct{}, 1),
+		ended: make(chan struct{}), relist: make(chan struct{}, 1), resends: make(chan request, maxResends)}
+	b.live.Store(o.Live.withDefaults())
+	b.ami = AMIStatus{Address: o.AMI.Address, Since: b.started}
 	b.desired.mailboxes = make(map[watchers.AoR]*mailbox)
 	return b, nil
 }
+
+func (l Live) withDefaults() *Live {
+	if l.Domain == nil {
+		l.Domain = func(context string) (string, bool) { return context, context != "" }
+	}
+	if l.Rate <= 0 {
+		l.Rate = defaultRate
+	}
+	return &l
+}
+
+// Reload takes other settings over, from the next NOTIFY on. As a mailbox may
+// belong to another domain now, every mailbox is read again.
+func (b *Bridge) Reload(l Live) {
+	b.live.Store(l.withDefaults())
+	select {
+	case b.relist <- struct{}{}:
+	default:
+	}
+}
+
+// Debug has every NOTIFY logged whole, but for credentials, or no longer.
+func (b *Bridge) Debug(on bool) { b.debug.Store(on) }
 
 // Run works until ctx ends, then lets what is under way finish, for at most
 // Options.Drain, and returns.
@@ -137,3 +177,39 @@ func (b *Bridge) poke() {
 	default:
 	}
 }
+
+// post has the loop run f. It never blocks.
+func (b *Bridge) post(f func()) {
+	b.mu.Lock()
+	b.posted = append(b.posted, f)
+	b.mu.Unlock()
+	b.poke()
+}
+
+// ErrStopped is the answer to what is asked of a bridge that has stopped.
+var ErrStopped = errors.New("the bridge has stopped")
+
+// ask has the loop run f and waits until it has.
+func (b *Bridge) ask(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	b.post(func() {
+		f()
+		close(done)
+	})
+	select {
+	case <-done:
+		return nil
+	case <-b.ended:
+		return ErrStopped
+	case <-ctx.Done():
+		return fmt.Errorf("the bridge does not answer: %w", context.Cause(ctx))
+	}
+}
+
+type noMeter struct{}
+
+func (noMeter) Received()                      {}
+func (noMeter) LookedUp(time.Duration, bool)   {}
+func (noMeter) Notified(string, time.Duration) {}
+func (noMeter) Acknowledged(time.Duration)     {}
+func (noMeter) CSeqConflict()                  {}

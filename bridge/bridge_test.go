@@ -212,7 +212,7 @@ func TestDatabaseAway(t *testing.T) {
 
 // A resync keeps to its rate, and what happens meanwhile goes ahead of it.
 func TestResyncIsPaced(t *testing.T) {
-	inWorld(t, Options{Rate: 100}, func(w *world, _ *observer.ObservedLogs) {
+	inWorld(t, Options{Live: Live{Rate: 100}}, func(w *world, _ *observer.ObservedLogs) {
 		for i := range 1000 {
 			w.phone(fmt.Sprint(i), fmt.Sprint("p", i))
 		}
@@ -301,7 +301,7 @@ func TestStopEnds(t *testing.T) {
 }
 
 func TestMailboxesOfNoDomain(t *testing.T) {
-	b, err := New(Options{Dialogs: &world{}, Sender: &world{}, Template: testTemplate,
+	b, err := New(Options{Dialogs: &world{}, Sender: &world{}, Live: Live{Template: testTemplate,
 		Domain: func(context string) (string, bool) {
 			switch context {
 			case "":
@@ -310,7 +310,7 @@ func TestMailboxesOfNoDomain(t *testing.T) {
 				return "example.com", true
 			}
 			return context, true
-		}})
+		}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,13 +13,12 @@ import (
 // maxCSeq is the highest sequence number (RFC 3261 8.1.1.5).
 const maxCSeq = 1<<31 - 1
 
+// base is a mode's own idea of a dialog's next number, false for none.
+type base func(*dialog) (uint32, bool)
+
 // number gives each job its CSeq, higher than any that its dialog has used. It
 // drops jobs for which there is none, and looks at their dialogs again later.
-func (b *Bridge) number(ctx context.Context, jobs []job, now time.Time) ([]job, error) {
-	base, err := b.base(ctx, jobs, now)
-	if err != nil {
-		return nil, err
-	}
+func (b *Bridge) number(jobs []job, base base, now time.Time) []job {
 	numbered := jobs[:0]
 	for _, j := range jobs {
 		first, ok := base(j.d)
@@ -29,6 +28,7 @@ func (b *Bridge) number(ctx context.Context, jobs []job, now time.Time) ([]job, 
 		}
 		if !ok || j.cseq > maxCSeq {
 			j.d.backOff(now, 0)
+			j.d.refuseDemands("no CSeq is left")
 			b.retryAt(j.w.m, j.d.due())
 			b.log.Error("no CSeq left: the row is gone, or its local_cseq has reached 2^31; the phone's next subscription mends it",
 				zap.String("event", "cseq_exhausted"), zap.String("id", j.w.change.id), zap.String("call_id", j.d.row.CallID),
@@ -37,32 +37,25 @@ func (b *Bridge) number(ctx context.Context, jobs []job, now time.Time) ([]job, 
 		}
 		numbered = append(numbered, j)
 	}
-	return numbered, nil
+	return numbered
 }
 
-// base returns the mode's own idea of a dialog's next number, false for none.
-func (b *Bridge) base(ctx context.Context, jobs []job, now time.Time) (func(*dialog) (uint32, bool), error) {
-	switch b.o.CSeq {
-	case CSeqDatabase:
-		return b.counted(ctx, jobs)
-	case CSeqAhead:
-		flavour, err := b.o.Dialogs.Flavour(ctx)
-		if err != nil {
-			return nil, err
-		}
+// base returns the number's source where the database need not be asked again.
+func (b *Bridge) base(f found, now time.Time) base {
+	if b.o.CSeq == CSeqAhead {
 		// Kamailio's own last number is up to two above the row's, OpenSIPS' is in the row.
 		ahead := uint32(1)
-		if flavour == watchers.Kamailio {
+		if f.flavour == watchers.Kamailio {
 			ahead = 3
 		}
-		return func(d *dialog) (uint32, bool) { return d.row.LocalCSeq + ahead, true }, nil
+		return func(d *dialog) (uint32, bool) { return d.row.LocalCSeq + ahead, true }
 	}
 	clock := uint32(now.Unix())
-	return func(*dialog) (uint32, bool) { return clock, true }, nil
+	return func(*dialog) (uint32, bool) { return clock, true }
 }
 
 // counted counts the rows up in the database and reads the numbers.
-func (b *Bridge) counted(ctx context.Context, jobs []job) (func(*dialog) (uint32, bool), error) {
+func (b *Bridge) counted(ctx context.Context, jobs []job) (base, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	rows := make([]watchers.Dialog, len(jobs))

@@ -15,21 +15,31 @@ type counts struct {
 // of the steps that it leads to.
 type change struct {
 	id       string
-	why      string // event, resync, ...
+	why      string // one of the below
 	received time.Time
-	events   int  // how many AMI messages it stands for
-	forced   bool // send even what the phones show already
+	events   int // how many AMI messages it stands for
 }
+
+// The reasons of a change.
+const (
+	whyEvent  = "event"  // MessageWaiting
+	whyResync = "resync" // an entry of VoicemailUsersList
+	whyForced = "forced" // an operator
+)
 
 // mailbox is one user's voicemail and phones.
 type mailbox struct {
 	aor watchers.AoR
 
 	// Guarded by Bridge.mu.
-	name   string // as Asterisk last called it
-	want   counts
-	change change
-	queue  queue
+	name    string // as Asterisk last called it
+	want    counts
+	known   bool   // Asterisk has said what it holds
+	version uint64 // counts how often it did
+	change  change
+	queue   queue
+	since   time.Time // since when it may not be converged; zero: it is
+	demands []*demand // of operators, to be served with the next look
 
 	// The loop's own.
 	dialogs map[watchers.Key]*dialog
@@ -65,14 +75,22 @@ func (d *desired) mailboxFor(aor watchers.AoR) *mailbox {
 	return m
 }
 
+// hold takes what Asterisk said.
+func (m *mailbox) hold(name string, c counts) {
+	m.name, m.want, m.known = name, c, true
+	m.version++
+}
+
 // mark makes a mailbox dirty. A change that is waiting already is merged: it
 // keeps its id, so that its first event's line is not orphaned.
 func (d *desired) mark(m *mailbox, q queue, c change) {
+	if m.since.IsZero() {
+		m.since = time.Now()
+	}
 	if m.queue == none {
 		m.change = c
 	} else {
 		m.change.events += c.events
-		m.change.forced = m.change.forced || c.forced
 		if q > m.queue {
 			m.change.why = c.why
 		}
@@ -90,11 +108,13 @@ func (d *desired) mark(m *mailbox, q queue, c change) {
 
 // work is a dirty mailbox as the loop took it.
 type work struct {
-	m      *mailbox
-	name   string
-	want   counts
-	change change
-	paced  bool
+	m       *mailbox
+	name    string
+	want    counts
+	known   bool
+	change  change
+	paced   bool
+	demands []*demand
 }
 
 // take removes up to n dirty mailboxes: fresh ones, and only where there are
@@ -112,7 +132,8 @@ func takeFrom(batch []work, n int, from []*mailbox, q queue) ([]work, []*mailbox
 	for ; i < len(from) && len(batch) < n; i++ {
 		if m := from[i]; m.queue == q {
 			m.queue = none
-			batch = append(batch, work{m, m.name, m.want, m.change, q == paced})
+			batch = append(batch, work{m, m.name, m.want, m.known, m.change, q == paced, m.demands})
+			m.demands = nil
 		}
 		from[i] = nil
 	}

@@ -19,11 +19,24 @@ type dialog struct {
 	climb    uint32    // sip.cseq = "ahead": what to add after a 500
 	inFlight bool      // one NOTIFY at a time, so that the latest state wins
 	again    bool      // something changed while it was in flight
-	forced   bool      // send though acked says it is shown
 	sentAt   time.Time // of the last NOTIFY
 	failures int       // in a row
 	notUntil time.Time // back-off
 	dead     string    // why nothing more is sent until the row changes; "": alive
+
+	// Of operators, for the next NOTIFY: who waits for its answer, and the counts
+	// that it shall tell once instead of the mailbox's.
+	demands  []*demand
+	override *counts
+	told     bool // acked is such counts: what an operator wanted, not what is to be
+}
+
+// skipped tells why nothing is sent to the dialog, "" when it may be.
+func (d *dialog) skipped(now time.Time) string {
+	if why := d.row.Live(now); why != "" {
+		return why
+	}
+	return d.dead
 }
 
 // shown is a mailbox's state on a phone, and the subscription it was sent in:

@@ -3,6 +3,7 @@ package bridge
 import (
 	"container/heap"
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,12 +13,16 @@ import (
 
 // loop is what only the loop's goroutine touches.
 type loop struct {
+	busy     bool // a batch is at the database
 	inFlight int
 	retries  retries
 	pacedAt  time.Time // when a resync may send again
+	recent   recent
+	outcomes map[string]uint64
 
 	lookupFailures int
 	lookupAt       time.Time // no lookup before: the database is away
+	database       DatabaseStatus
 }
 
 const (
@@ -25,21 +30,26 @@ const (
 	lastLookupGap = 10 * time.Second
 )
 
-// runLoop reconciles until ctx ends and what was under way then is done.
+// runLoop reconciles until ctx ends and what was under way then is done. It
+// waits for nobody: what takes time is done elsewhere and posts its result.
 func (b *Bridge) runLoop(ctx context.Context) {
+	defer close(b.ended)
 	var deadline time.Time // of the stop; zero: none is under way
+	stop := ctx.Done()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var queries sync.WaitGroup
+	defer queries.Wait()
+	defer cancel()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	stop := ctx.Done()
 	for {
-		b.takeOutcomes()
+		b.runPosted()
 		b.markDue(time.Now())
-		idle := !b.step(context.WithoutCancel(ctx), deadline)
+		if b.step(ctx, &queries, deadline) {
+			continue
+		}
 		if !deadline.IsZero() && (b.finished() || !time.Now().Before(deadline)) {
 			return
-		}
-		if !idle {
-			continue
 		}
 		timer.Reset(b.untilNext(deadline))
 		select {
@@ -52,17 +62,29 @@ func (b *Bridge) runLoop(ctx context.Context) {
 	}
 }
 
-// step takes one batch of dirty mailboxes as far as it goes, and tells whether
-// there was one.
-func (b *Bridge) step(ctx context.Context, deadline time.Time) bool {
+// runPosted does what others have left for the loop.
+func (b *Bridge) runPosted() {
+	b.mu.Lock()
+	posted := b.posted
+	b.posted = nil
+	b.mu.Unlock()
+	for _, f := range posted {
+		f()
+	}
+}
+
+// step sends one batch of dirty mailboxes to the database, and tells whether
+// there was one. One is there at a time, so that a mailbox's states keep their
+// order.
+func (b *Bridge) step(ctx context.Context, queries *sync.WaitGroup, deadline time.Time) bool {
 	l := &b.loop
 	now := time.Now()
-	if now.Before(l.lookupAt) || l.inFlight >= maxInFlight {
+	if l.busy || now.Before(l.lookupAt) || l.inFlight >= maxInFlight {
 		return false
 	}
 	pace := 0
 	if deadline.IsZero() && !now.Before(l.pacedAt) {
-		pace = max(1, b.o.Rate/10) // small steps: no burst, and a fresh event waits for one at most
+		pace = max(1, b.live.Load().Rate/10) // small steps: no burst, and a fresh event waits for one at most
 	}
 	b.mu.Lock()
 	batch := b.desired.take(maxBatch, pace)
@@ -71,19 +93,38 @@ func (b *Bridge) step(ctx context.Context, deadline time.Time) bool {
 		return false
 	}
 	b.logReceived(batch)
-	if !deadline.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-		defer cancel()
-	}
-	found, err := b.lookUp(ctx, batch)
+	l.busy = true
+	queries.Go(func() {
+		start := time.Now()
+		found, err := b.lookUp(ctx, batch)
+		b.o.Meter.LookedUp(time.Since(start), err == nil)
+		b.post(func() { b.lookedUp(ctx, queries, batch, found, err) })
+	})
+	return true
+}
+
+// lookedUp goes on with a batch whose dialogs were found.
+func (b *Bridge) lookedUp(ctx context.Context, queries *sync.WaitGroup, batch []work, found found, err error) {
 	if err != nil {
 		b.lookupFailed(batch, err)
-		return true
+		return
 	}
-	l.lookupFailures = 0
-	b.notifyAll(ctx, batch, found)
-	return true
+	now := time.Now()
+	jobs := b.jobs(batch, found, now)
+	if b.o.CSeq != CSeqDatabase || len(jobs) == 0 {
+		b.notifyAll(batch, jobs, b.base(found, now), now)
+		return
+	}
+	queries.Go(func() {
+		base, err := b.counted(ctx, jobs)
+		b.post(func() {
+			if err != nil {
+				b.lookupFailed(batch, err)
+				return
+			}
+			b.notifyAll(batch, jobs, base, time.Now())
+		})
+	})
 }
 
 // logReceived starts the story of each change, before anything can hold it up.
@@ -100,23 +141,37 @@ func (b *Bridge) logReceived(batch []work) {
 	}
 }
 
+// found is what the database knows of a batch.
+type found struct {
+	dialogs map[watchers.AoR][]watchers.Dialog
+	flavour watchers.Flavour // only where sip.cseq = "ahead" must know
+}
+
 // lookUp asks for the dialogs of a whole batch in one query.
-func (b *Bridge) lookUp(ctx context.Context, batch []work) (map[watchers.AoR][]watchers.Dialog, error) {
+func (b *Bridge) lookUp(ctx context.Context, batch []work) (f found, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
+	if b.o.CSeq == CSeqAhead {
+		if f.flavour, err = b.o.Dialogs.Flavour(ctx); err != nil {
+			return f, err
+		}
+	}
 	users := make([]watchers.AoR, len(batch))
 	for i := range batch {
 		users[i] = batch[i].m.aor
 	}
-	return b.o.Dialogs.Dialogs(ctx, users)
+	f.dialogs, err = b.o.Dialogs.Dialogs(ctx, users)
+	return f, err
 }
 
 // lookupFailed puts the batch back and leaves the database alone for a while.
 func (b *Bridge) lookupFailed(batch []work, err error) {
 	l := &b.loop
+	l.busy = false
 	wait := min(lastLookupGap, 250*time.Millisecond<<min(l.lookupFailures, 10))
 	l.lookupFailures++
 	l.lookupAt = time.Now().Add(wait)
+	l.database.set(false, err)
 	b.log.Error("dialogs could not be looked up", zap.String("event", "lookup_failed"),
 		zap.Int("mailboxes", len(batch)), zap.Error(err), zap.Duration("retry_in", wait))
 	b.mu.Lock()
@@ -125,6 +180,7 @@ func (b *Bridge) lookupFailed(batch []work, err error) {
 		c := w.change
 		c.events = 0 // they were logged
 		b.desired.mark(w.m, w.queue(), c)
+		w.m.demands = append(w.demands, w.m.demands...)
 	}
 }
 
@@ -138,7 +194,7 @@ func (b *Bridge) markDue(now time.Time) {
 		if r.m.retryAt.Equal(r.at) {
 			r.m.retryAt = time.Time{}
 			c := r.m.last
-			c.events, c.forced = 0, false
+			c.events = 0
 			b.desired.mark(r.m, fresh, c)
 		}
 	}
@@ -157,7 +213,7 @@ func (b *Bridge) retryAt(m *mailbox, at time.Time) {
 func (b *Bridge) finished() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.loop.inFlight == 0 && len(b.outcomes) == 0 && len(b.desired.fresh) == 0
+	return b.loop.inFlight == 0 && !b.loop.busy && len(b.posted) == 0 && len(b.desired.fresh) == 0
 }
 
 // untilNext is how long the loop may sleep when nobody wakes it.
@@ -179,7 +235,7 @@ func (b *Bridge) untilNext(deadline time.Time) time.Duration {
 	fresh, paced := len(b.desired.fresh) > 0, len(b.desired.paced) > 0
 	b.mu.Unlock()
 	switch {
-	case l.inFlight >= maxInFlight: // an outcome wakes the loop
+	case l.busy || l.inFlight >= maxInFlight: // what comes back wakes the loop
 	case fresh:
 		sooner(l.lookupAt)
 	case paced && deadline.IsZero():

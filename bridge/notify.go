@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"time"
 
 	"go.uber.org/zap"
@@ -19,34 +18,36 @@ type job struct {
 	cseq uint32
 }
 
-// notifyAll sends each live dialog of the batch what its phone does not show.
-func (b *Bridge) notifyAll(ctx context.Context, batch []work, found map[watchers.AoR][]watchers.Dialog) {
-	now := time.Now()
-	var jobs []job
+// jobs returns the NOTIFYs that are due in a batch whose dialogs were found.
+func (b *Bridge) jobs(batch []work, f found, now time.Time) (jobs []job) {
+	b.loop.lookupFailures = 0
+	b.loop.database.set(true, nil)
 	for i := range batch {
 		w := &batch[i]
-		dialogs := w.m.update(found[w.m.aor])
+		dialogs := w.m.update(f.dialogs[w.m.aor])
+		w.serve(dialogs, now)
 		due := b.due(w, dialogs, now)
 		b.logDialogs(w, dialogs, len(due), now)
 		jobs = append(jobs, due...)
 	}
-	if len(jobs) == 0 {
-		return
-	}
-	jobs, err := b.number(ctx, jobs, now)
-	if err != nil {
-		b.lookupFailed(batch, err)
-		return
-	}
+	return jobs
+}
+
+// notifyAll numbers and sends the jobs of a batch, which is done then.
+func (b *Bridge) notifyAll(batch []work, jobs []job, base base, now time.Time) {
 	paced := 0
-	for _, j := range jobs {
+	for _, j := range b.number(jobs, base, now) {
 		if j.w.paced {
 			paced++
 		}
 		b.send(j, now)
 	}
-	spent := time.Duration(paced) * time.Second / time.Duration(b.o.Rate)
+	spent := time.Duration(paced) * time.Second / time.Duration(b.live.Load().Rate)
 	b.loop.pacedAt = later(b.loop.pacedAt, now).Add(spent)
+	b.loop.busy = false
+	for i := range batch {
+		b.checkConverged(batch[i].m, now)
+	}
 }
 
 // update takes the rows of a mailbox as they were just read. A dialog whose
@@ -54,11 +55,6 @@ func (b *Bridge) notifyAll(ctx context.Context, batch []work, found map[watchers
 func (m *mailbox) update(rows []watchers.Dialog) []*dialog {
 	before := m.dialogs
 	m.dialogs = make(map[watchers.Key]*dialog, len(rows))
-	for key, d := range before {
-		if d.inFlight {
-			m.dialogs[key] = d
-		}
-	}
 	dialogs := make([]*dialog, len(rows))
 	for i, row := range rows {
 		d := before[row.Key]
@@ -69,6 +65,15 @@ func (m *mailbox) update(rows []watchers.Dialog) []*dialog {
 		m.dialogs[row.Key] = d
 		dialogs[i] = d
 	}
+	for key, d := range before {
+		switch {
+		case m.dialogs[key] != nil:
+		case d.inFlight:
+			m.dialogs[key] = d
+		default:
+			d.refuseDemands("its row has gone")
+		}
+	}
 	return dialogs
 }
 
@@ -77,10 +82,10 @@ func (m *mailbox) update(rows []watchers.Dialog) []*dialog {
 func (b *Bridge) due(w *work, dialogs []*dialog, now time.Time) []job {
 	var jobs []job
 	for _, d := range dialogs {
-		d.forced = d.forced || w.change.forced
+		target, ok := w.target(d)
 		switch {
-		case d.row.Live(now) != "" || d.dead != "":
-		case !d.forced && d.acked == w.shown(d):
+		case d.skipped(now) != "":
+		case !ok, len(d.demands) == 0 && d.acked == target:
 		case d.inFlight:
 			d.again = true
 		case now.Before(d.due()):
@@ -92,8 +97,13 @@ func (b *Bridge) due(w *work, dialogs []*dialog, now time.Time) []job {
 	return jobs
 }
 
-// shown is what a dialog's phone ought to show.
-func (w *work) shown(d *dialog) shown { return shown{w.want, stampOf(&d.row)} }
+// target is what a dialog's phone is to show, false where nobody knows.
+func (w *work) target(d *dialog) (shown, bool) {
+	if d.override != nil {
+		return shown{*d.override, stampOf(&d.row)}, true
+	}
+	return shown{w.want, stampOf(&d.row)}, w.known
+}
 
 // queue is where the work came from.
 func (w *work) queue() queue {
@@ -114,7 +124,7 @@ func (w *work) level() zapcore.Level {
 func (b *Bridge) logDialogs(w *work, dialogs []*dialog, due int, now time.Time) {
 	live := 0
 	for _, d := range dialogs {
-		if d.row.Live(now) == "" && d.dead == "" {
+		if d.skipped(now) == "" {
 			live++
 		}
 	}
@@ -132,77 +142,83 @@ func (b *Bridge) logDialogs(w *work, dialogs []*dialog, due int, now time.Time) 
 
 // send starts the NOTIFY of one dialog.
 func (b *Bridge) send(j job, now time.Time) {
-	w, d := j.w, j.d
-	d.cseq, d.sentAt, d.inFlight, d.again, d.forced = j.cseq, now, true, false, false
+	d := j.d
+	target, _ := j.w.target(d)
+	o := &outcome{m: j.w.m, d: d, change: j.w.change, sent: target, told: d.override != nil, at: now, demands: d.demands}
+	d.cseq, d.sentAt, d.inFlight, d.again, d.demands, d.override = j.cseq, now, true, false, nil, nil
 	b.loop.inFlight++
-	o := outcome{m: w.m, d: d, id: w.change.id, sent: w.shown(d), at: now}
 	done := func(result sipua.Outcome) {
 		o.Outcome = result
-		b.mu.Lock()
-		b.outcomes = append(b.outcomes, o)
-		b.mu.Unlock()
-		b.poke()
+		b.post(func() { b.settle(o, time.Now()) })
 	}
-	r, err := b.request(w, d, j.cseq)
+	r, err := b.request(d, o)
 	if err != nil {
 		done(sipua.Outcome{Class: sipua.Refused, CSeq: j.cseq, Err: err})
 		return
 	}
+	r.CSeq = j.cseq
 	b.o.Sender.Send(r, done)
 }
 
 // request builds the NOTIFY of a dialog. What it renders reads nothing that
 // the loop may change, as it is rendered again for each attempt.
-func (b *Bridge) request(w *work, d *dialog, cseq uint32) (sipua.Request, error) {
-	row := &d.row
+func (b *Bridge) request(d *dialog, o *outcome) (sipua.Request, error) {
+	row, live := &d.row, b.live.Load()
 	watcher := watchers.AoR{User: row.WatcherUser, Domain: row.WatcherDomain}.URI()
 	remote := row.Contact
-	if b.o.AoR {
+	if live.AoR {
 		remote = watcher
 	}
 	uri, route, err := sipmsg.Target(remote, row.RecordRoute)
 	if err != nil {
 		return sipua.Request{}, &badRow{err}
 	}
+	c := o.sent.counts
 	fields := sipmsg.Fields{
 		RequestURI: uri, Route: route,
 		FromURI: watchers.AoR{User: row.ToUser, Domain: row.ToDomain}.URI(), FromTag: row.ToTag,
 		ToURI: watcher, ToTag: row.FromTag,
 		CallID: row.CallID, Contact: row.LocalContact, EventID: row.EventID,
 		Expires:   uint32(max(0, row.Expires-time.Now().Unix())),
-		UserAgent: b.o.UserAgent, Account: b.account(row),
-		New: w.want.new, Old: w.want.old, NewUrgent: w.want.newUrgent, OldUrgent: w.want.oldUrgent,
+		UserAgent: live.UserAgent, Account: live.account(row),
+		New: c.new, Old: c.old, NewUrgent: c.newUrgent, OldUrgent: c.oldUrgent,
 	}
-	r := sipua.Request{Method: "NOTIFY", URI: uri, CSeq: cseq, Render: b.renderer(fields, w.change.id)}
-	if b.o.SocketInfo {
+	r := sipua.Request{Method: "NOTIFY", URI: uri, Render: b.renderer(live, fields, o)}
+	if live.SocketInfo {
 		r.Target = row.SocketInfo
 	}
 	return r, nil
 }
 
 // account is where the user listens to the messages.
-func (b *Bridge) account(row *watchers.Dialog) string {
-	if b.o.VMExten == "" {
+func (l *Live) account(row *watchers.Dialog) string {
+	if l.VMExten == "" {
 		return row.Presentity
 	}
-	return watchers.AoR{User: b.o.VMExten, Domain: row.ToDomain}.URI()
+	return watchers.AoR{User: l.VMExten, Domain: row.ToDomain}.URI()
 }
 
-// renderer returns what makes the bytes of each attempt, and logs it.
-func (b *Bridge) renderer(fields sipmsg.Fields, id string) func([]byte, sipua.Attempt) ([]byte, error) {
+// renderer returns what makes the bytes of each attempt, logs it, and keeps it
+// for whoever asks what was sent.
+func (b *Bridge) renderer(live *Live, fields sipmsg.Fields, o *outcome) func([]byte, sipua.Attempt) ([]byte, error) {
 	return func(dst []byte, a sipua.Attempt) ([]byte, error) {
 		f := fields
 		f.Transport, f.SentBy, f.Branch, f.CSeq, f.Authorization = a.Transport, a.SentBy, a.Branch, a.CSeq, a.Authorization
 		if f.Contact == "" {
-			f.Contact = watchers.AoR{User: b.o.ContactUser, Domain: a.SentBy}.URI()
+			f.Contact = watchers.AoR{User: live.ContactUser, Domain: a.SentBy}.URI()
 		}
-		out, err := b.o.Template.Append(dst, &f)
+		out, err := live.Template.Append(dst, &f)
 		if err != nil {
 			return dst, &badRow{err}
 		}
-		b.log.Info("sent NOTIFY", zap.String("event", "notify_sent"), zap.String("id", id),
+		o.request = append(o.request[:0], out[len(dst):]...)
+		o.secret = a.Authorization
+		b.log.Info("sent NOTIFY", zap.String("event", "notify_sent"), zap.String("id", o.change.id),
 			zap.String("call_id", f.CallID), zap.Uint32("cseq", f.CSeq), zap.String("request_uri", f.RequestURI),
 			zap.String("transport", f.Transport), zap.String("branch", f.Branch), zap.Uint32("new", f.New), zap.Uint32("old", f.Old))
+		if b.debug.Load() {
+			b.log.Info("the NOTIFY, whole", zap.String("event", "notify_debug"), zap.String("id", o.change.id), zap.String("message", o.requestText()))
+		}
 		return out, nil
 	}
 }

@@ -9,24 +9,20 @@ import (
 	"zonkeymwi/watchers"
 )
 
-// Settings are Options whose parts are still to be opened: Dialogs, Sender and
-// Template are left empty.
+// Settings are Options whose parts are still to be opened: Dialogs and Sender
+// are left empty.
 type Settings struct {
 	Options
 	Database watchers.Config
 	SIP      sipua.Config // but for its Proxy
 	Proxy    string       // host[:port][;transport=udp|tcp|tls]
-	Template string       // path of the operator's own; "": the built-in one
 }
 
-// Open opens the database (which may still be down) and the SIP socket, reads
-// the template, and makes the bridge. close ends what was opened; it is to be
-// called when Run has returned.
+// Open opens the database (which may still be down) and the SIP socket, and
+// makes the bridge. close ends what was opened; it is to be called when Run has
+// returned.
 func Open(s Settings) (b *Bridge, close func(), err error) {
 	o := s.Options
-	if o.Template, err = readTemplate(s.Template); err != nil {
-		return nil, nil, err
-	}
 	if s.SIP.Proxy, err = sipua.ParseProxy(s.Proxy); err != nil {
 		return nil, nil, fmt.Errorf("sip.proxy: %w", err)
 	}
@@ -49,6 +45,13 @@ func Open(s Settings) (b *Bridge, close func(), err error) {
 		return nil, nil, err
 	}
 	return b, close, nil
+}
+
+// SetTemplate reads an operator's template, or takes the built-in one where
+// path is "".
+func (l *Live) SetTemplate(path string) (err error) {
+	l.Template, err = readTemplate(path)
+	return err
 }
 
 func readTemplate(path string) (*sipmsg.Template, error) {

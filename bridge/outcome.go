@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,41 +13,77 @@ import (
 // outcome is what became of one NOTIFY.
 type outcome struct {
 	sipua.Outcome
-	m    *mailbox
-	d    *dialog
-	id   string
-	sent shown
-	at   time.Time
-}
-
-// takeOutcomes records what came back since the last time.
-func (b *Bridge) takeOutcomes() {
-	b.mu.Lock()
-	outcomes := b.outcomes
-	b.outcomes = nil
-	b.mu.Unlock()
-	now := time.Now()
-	for i := range outcomes {
-		b.loop.inFlight--
-		b.settle(&outcomes[i], now)
-	}
+	m       *mailbox
+	d       *dialog
+	change  change
+	sent    shown
+	told    bool // by an operator's wish
+	at      time.Time
+	demands []*demand
+	request []byte // as it was sent last
+	secret  string // the line in it that nobody is to see
 }
 
 // settle records an outcome, and when its dialog is looked at again: when it
 // failed, or when its mailbox or its row changed while the NOTIFY was under way.
 func (b *Bridge) settle(o *outcome, now time.Time) {
+	b.loop.inFlight--
 	d := o.d
 	d.inFlight = false
 	d.cseq = max(d.cseq, o.CSeq)
 	if o.Class == sipua.Acknowledged {
-		d.acked, d.failures, d.climb, d.notUntil = o.sent, 0, 0, time.Time{}
+		d.acked, d.told, d.failures, d.climb, d.notUntil = o.sent, o.told, 0, 0, time.Time{}
 	} else {
 		b.failed(o, now)
 	}
 	if d.dead == "" && (d.again || o.Class != sipua.Acknowledged) {
 		b.retryAt(o.m, d.due())
 	}
+	b.measure(o, now)
 	b.logResult(o, now)
+	delivery := o.delivery(now)
+	b.loop.recent.add(d.row.Key, delivery)
+	for _, demand := range o.demands {
+		demand.answer(delivery)
+	}
+	if d.dead != "" {
+		d.refuseDemands(d.dead)
+	}
+	b.checkConverged(o.m, now)
+}
+
+func (b *Bridge) measure(o *outcome, now time.Time) {
+	if b.loop.outcomes == nil {
+		b.loop.outcomes = make(map[string]uint64)
+	}
+	b.loop.outcomes[o.Class.String()]++
+	b.o.Meter.Notified(o.Class.String(), now.Sub(o.at))
+	switch {
+	case o.Class == sipua.CSeqTooLow:
+		b.o.Meter.CSeqConflict()
+	case o.Class == sipua.Acknowledged && o.change.why == whyEvent:
+		b.o.Meter.Acknowledged(now.Sub(o.change.received))
+	}
+}
+
+// delivery is the outcome as an operator sees it.
+func (o *outcome) delivery(now time.Time) Delivery {
+	d := Delivery{ID: o.change.id, Time: now, User: o.m.aor.User + "@" + o.m.aor.Domain, CallID: o.d.row.CallID, CSeq: o.CSeq,
+		Sent: o.sent.counts.report(), Outcome: o.Class.String(), Status: o.Status, Reason: o.Reason, Packets: o.Sent,
+		Seconds: now.Sub(o.at).Seconds(), Request: o.requestText(), Response: string(o.Response)}
+	if o.Err != nil {
+		d.Error = o.Err.Error()
+	}
+	return d
+}
+
+// requestText is the request for an operator's eyes.
+func (o *outcome) requestText() string {
+	text := string(o.request)
+	if name, _, ok := strings.Cut(o.secret, ":"); ok {
+		text = strings.Replace(text, o.secret, name+": (hidden)", 1)
+	}
+	return text
 }
 
 // lowCSeqTries is how many 500s in a row are taken for a CSeq that was not
@@ -75,7 +112,7 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 }
 
 func (b *Bridge) logResult(o *outcome, now time.Time) {
-	fields := []zap.Field{zap.String("event", "notify_result"), zap.String("id", o.id),
+	fields := []zap.Field{zap.String("event", "notify_result"), zap.String("id", o.change.id),
 		zap.String("call_id", o.d.row.CallID), zap.Uint32("cseq", o.CSeq), zap.String("outcome", o.Class.String()),
 		zap.Int("status", o.Status), zap.String("reason", o.Reason), zap.Int("sent", o.Sent), zap.Duration("took", now.Sub(o.at))}
 	if o.Class == sipua.Acknowledged {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,6 +21,7 @@ const bootPatience = 10 * time.Second
 // runSessions holds an AMI connection until ctx ends.
 func (b *Bridge) runSessions(ctx context.Context) {
 	ami.Loop(ctx, b.session, func(err error, wait time.Duration) {
+		b.setAMI(func(s *AMIStatus) { s.Error = err.Error() })
 		b.log.Warn("lost Asterisk", zap.String("event", "ami_lost"),
 			zap.String("address", b.o.AMI.Address), zap.Error(err), zap.Duration("retry_in", wait))
 	})
@@ -27,16 +29,45 @@ func (b *Bridge) runSessions(ctx context.Context) {
 
 // session is one AMI connection, from dialling to its end.
 func (b *Bridge) session(ctx context.Context) error {
-	s, err := ami.Dial(ctx, b.o.AMI, ami.Handler{Mailbox: b.mailbox})
+	s, err := ami.Dial(ctx, b.o.AMI, ami.Handler{Mailbox: b.mailbox, UserEvent: b.userEvent})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	b.setAMI(func(s *AMIStatus) { s.Connected, s.Since, s.Error = true, time.Now(), "" })
+	defer b.setAMI(func(s *AMIStatus) { s.Connected, s.Booted, s.Since = false, false, time.Now() })
 	b.log.Info("connected to Asterisk", zap.String("event", "ami_connected"), zap.String("address", b.o.AMI.Address))
 	if err := b.booted(ctx, s); err != nil {
 		return err
 	}
+	b.setAMI(func(s *AMIStatus) { s.Booted = true })
+	defer b.employ(ctx, s)()
 	return b.stay(ctx, s)
+}
+
+func (b *Bridge) setAMI(change func(*AMIStatus)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change(&b.ami)
+}
+
+// employ has an agent serve requests over the session until dismiss is called.
+func (b *Bridge) employ(ctx context.Context, s *ami.Session) (dismiss func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &agent{b, s}
+	set := func(a *agent) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.agent = a
+	}
+	set(a)
+	var work sync.WaitGroup
+	work.Go(func() { a.work(ctx) })
+	return func() {
+		set(nil)
+		cancel()
+		work.Wait()
+	}
 }
 
 // lastResyncGap is the longest time between two tries to read every mailbox.
@@ -57,6 +88,8 @@ func (b *Bridge) stay(ctx context.Context, s *ami.Session) error {
 				b.log.Error("the mailboxes could not all be read", zap.String("event", "resync_failed"),
 					zap.Error(err), zap.Duration("retry_in", wait))
 			}
+		case <-b.relist:
+			again.Reset(0)
 		case <-s.Done():
 			return s.Err()
 		case <-ctx.Done():
@@ -85,6 +118,7 @@ func (b *Bridge) resync(ctx context.Context, s *ami.Session) error {
 	if err != nil {
 		return err
 	}
+	b.setAMI(func(s *AMIStatus) { s.Resynced = time.Now() })
 	b.log.Info("read every mailbox", zap.String("event", "resync"),
 		zap.Int("mailboxes", n), zap.Duration("took", time.Since(start)))
 	return nil
@@ -98,15 +132,15 @@ func (b *Bridge) mailbox(box ami.Mailbox) {
 		b.log.Warn("mailbox left out", zap.String("event", "mailbox_ignored"), zap.String("mailbox", box.Name), zap.Error(err))
 		return
 	}
-	c := change{why: "event", received: time.Now(), events: 1}
+	b.o.Meter.Received()
+	c := change{why: whyEvent, received: time.Now(), events: 1}
 	q := fresh
 	if box.Listed {
-		c.why, q = "resync", paced
+		c.why, q = whyResync, paced
 	}
 	b.mu.Lock()
 	m := b.desired.mailboxFor(aor)
-	m.name = box.Name
-	m.want = counts{new: clamp(box.New), old: clamp(box.Old)}
+	m.hold(box.Name, counts{new: clamp(box.New), old: clamp(box.Old)})
 	if m.queue == none {
 		c.id = b.ids.next()
 	}
@@ -123,7 +157,7 @@ func (b *Bridge) aorOf(name string) (watchers.AoR, error) {
 	if user == "" {
 		return watchers.AoR{}, errors.New("the mailbox has no name")
 	}
-	domain, ok := b.o.Domain(context)
+	domain, ok := b.live.Load().Domain(context)
 	if !ok {
 		return watchers.AoR{}, errNoDomain
 	}

@@ -36,6 +36,7 @@ type world struct {
 	delay   time.Duration
 	answer  func(callID string) sipua.Outcome // nil: as a phone does
 	err     error                             // of the database
+	hang    time.Duration                     // how long it takes
 	lookups int
 	flavour watchers.Flavour
 
@@ -111,9 +112,21 @@ func (w *world) list(user string, n, old int) {
 	w.b.mailbox(ami.Mailbox{Name: user + "@example.com", New: n, Old: old, Listed: true})
 }
 
-func (w *world) Dialogs(_ context.Context, users []watchers.AoR) (map[watchers.AoR][]watchers.Dialog, error) {
+func (w *world) Dialogs(ctx context.Context, users []watchers.AoR) (map[watchers.AoR][]watchers.Dialog, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.hang > 0 {
+		hang := w.hang
+		w.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(hang):
+		}
+		w.mu.Lock()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
 	w.lookups++
 	if w.err != nil {
 		return nil, w.err

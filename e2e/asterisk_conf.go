@@ -42,12 +42,23 @@ func (a *Asterisk) configure() {
 		if err := conf.Execute(&text, values); err != nil {
 			a.t.Fatal(err)
 		}
-		a.write(conf.Name(), text.String())
+		a.write(conf.Name(), text.String()+strings.Replace(deployed(a.t, conf.Name()), "choose-one", a.Secret, 1))
 	}
+	a.write("cli_aliases.conf", deployed(a.t, "cli_aliases.conf"))
 	cert, key := certificate(a.t)
 	a.write("ami.pem", cert+key)
 	a.write("ca.pem", cert)
 	a.CAFile = filepath.Join(a.dir, "ca.pem")
+}
+
+// deployed is the file that operators are given to put beside their own, "" for none.
+func deployed(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "deploy", "asterisk", name))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func (a *Asterisk) write(name, text string) {

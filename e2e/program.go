@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,17 +46,41 @@ func StartProgram(t testing.TB, config string) *Program {
 		t.Fatal(err)
 	}
 	p := &Program{dir: workDir(t, ""), t: t}
-	file := filepath.Join(p.dir, "zonkeymwi.toml")
-	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	p.Configure(config)
 	logOnFailure(t, p.logFile())
-	p.process = command{path: path, args: []string{"run", "--config", file}, dir: p.dir, log: p.logFile(),
+	p.process = command{path: path, args: []string{"run", "--config", p.config()}, dir: p.dir, log: p.logFile(),
 		deathSignal: syscall.SIGKILL}.start(t)
 	return p
 }
 
 func (p *Program) logFile() string { return filepath.Join(p.dir, "zonkeymwi.log") }
+
+// Command runs another command of the program against this bridge, as an
+// operator would type it.
+func (p *Program) Command(args ...string) (out string, code int) {
+	p.t.Helper()
+	path, err := build()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := exec.Command(path, append(args, "--config", p.config())...)
+	text, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	p.t.Logf("$ zonkeymwi %s\n%s(exit %d)", strings.Join(args, " "), text, cmd.ProcessState.ExitCode())
+	return string(text), cmd.ProcessState.ExitCode()
+}
+
+func (p *Program) config() string { return filepath.Join(p.dir, "zonkeymwi.toml") }
+
+// Configure writes the configuration anew; the running bridge does not know yet.
+func (p *Program) Configure(text string) {
+	p.t.Helper()
+	if err := os.WriteFile(p.config(), []byte(text), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
 
 // Event is one line of the log.
 type Event map[string]any

@@ -1,0 +1,153 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"zonkeymwi/sipua"
+	"zonkeymwi/watchers"
+)
+
+// demand is an operator's wish to have a user's phones told now, and to hear
+// what each answered. It is served by the same loop as everything else.
+type demand struct {
+	counts  *counts // to be told once; nil: what the mailbox holds
+	resent  Resent
+	waiting int // dialogs that have not answered
+	served  bool
+	done    chan Resent // takes one
+}
+
+// Notify sends a user's phones the given counts, once, or with nil what the
+// mailbox holds, whether they show it already or not. It returns what each phone
+// answered, which takes up to 32 s where one is silent. It fails when ctx ends
+// first, and when nothing is known of the mailbox.
+func (b *Bridge) Notify(ctx context.Context, user, domain string, c *Counts) (Resent, error) {
+	return b.notify(ctx, watchers.AoR{User: user, Domain: domain}, "", c)
+}
+
+// notify is Notify; name is the mailbox's where the caller knows it.
+func (b *Bridge) notify(ctx context.Context, aor watchers.AoR, name string, c *Counts) (Resent, error) {
+	d := &demand{resent: Resent{Mailbox: aor.User + "@" + aor.Domain, Results: []Delivery{}}, done: make(chan Resent, 1)}
+	if c != nil {
+		d.counts = &counts{new: c.New, old: c.Old, newUrgent: c.Urgent}
+	} else if err := b.readMailbox(ctx, aor, name); err != nil {
+		return Resent{}, err
+	}
+	b.mu.Lock()
+	m := b.desired.mailboxFor(aor)
+	m.demands = append(m.demands, d)
+	b.desired.mark(m, fresh, change{id: b.ids.next(), why: whyForced, received: time.Now()})
+	b.mu.Unlock()
+	b.poke()
+	select {
+	case r := <-d.done:
+		return r, nil
+	case <-b.ended:
+		return Resent{}, ErrStopped
+	case <-ctx.Done():
+		return Resent{}, fmt.Errorf("not every phone of %s has answered: %w", d.resent.Mailbox, context.Cause(ctx))
+	}
+}
+
+// readMailbox asks Asterisk what a mailbox holds now.
+func (b *Bridge) readMailbox(ctx context.Context, aor watchers.AoR, name string) error {
+	b.mu.Lock()
+	m, agent := b.desired.mailboxes[aor], b.agent
+	known := m != nil && m.known
+	if name == "" && known {
+		name = m.name
+	}
+	b.mu.Unlock()
+	if agent == nil {
+		if known {
+			return nil // the last that it said
+		}
+		return errors.New("Asterisk is not connected, and has not spoken of this mailbox")
+	}
+	if name == "" { // it may still be there: Asterisk does not list realtime mailboxes
+		domain, ok := b.live.Load().Domain(aor.Domain)
+		if !ok || domain != aor.Domain {
+			return errors.New("Asterisk has not spoken of this mailbox: name it as voicemail.conf does, Mailbox: user@context")
+		}
+		name = aor.User + "@" + aor.Domain
+	}
+	return agent.read(ctx, aor, name)
+}
+
+// serve hands the demands on a mailbox to its dialogs. Those that nothing can be
+// sent to count as failed at once.
+func (w *work) serve(dialogs []*dialog, now time.Time) {
+	for _, demand := range w.demands {
+		demand.resent.Dialogs = len(dialogs)
+		for _, d := range dialogs {
+			switch {
+			case d.row.Live(now) != "":
+			case d.dead != "":
+				demand.waiting++
+				demand.answer(d.undelivered(d.dead))
+			default:
+				demand.waiting++
+				d.demands = append(d.demands, demand)
+				d.notUntil = time.Time{} // an operator does not wait for a back-off
+				if demand.counts != nil {
+					d.override = demand.counts
+				}
+			}
+		}
+		demand.served = true
+		demand.finish()
+	}
+	w.demands = nil
+}
+
+// refuseDemands answers those who wait for the next NOTIFY, which will not be.
+func (d *dialog) refuseDemands(why string) {
+	for _, demand := range d.demands {
+		demand.answer(d.undelivered(why))
+	}
+	d.demands, d.override = nil, nil
+}
+
+func (d *dialog) undelivered(why string) Delivery {
+	return Delivery{Time: time.Now(), CallID: d.row.CallID, Outcome: sipua.DialogGone.String(), Reason: why}
+}
+
+// answer takes what became of one dialog.
+func (d *demand) answer(r Delivery) {
+	d.waiting--
+	if r.CSeq == 0 && d.counts != nil { // nothing was sent
+		r.Sent = d.counts.report()
+	}
+	d.resent.Results = append(d.resent.Results, r)
+	if r.Outcome == sipua.Acknowledged.String() {
+		d.resent.Delivered++
+	} else {
+		d.resent.Failed++
+		d.resent.Reason = firstOf(r.Reason, r.Error, r.Outcome)
+	}
+	d.finish()
+}
+
+// finish reports when the last dialog has answered.
+func (d *demand) finish() {
+	if !d.served || d.waiting > 0 {
+		return
+	}
+	if len(d.resent.Results) == 0 {
+		d.resent.Reason = "no phone is subscribed"
+	}
+	d.done <- d.resent
+}
+
+// firstOf returns the first that is not empty.
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}

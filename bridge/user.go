@@ -1,0 +1,137 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"zonkeymwi/watchers"
+)
+
+// User tells all that is known of one user's lamp, from the database and from
+// what the bridge remembers. An error of the database is among the answer's
+// words; it fails when the loop does not answer before ctx ends.
+func (b *Bridge) User(ctx context.Context, user, domain string) (User, error) {
+	aor := watchers.AoR{User: user, Domain: domain}
+	query, cancel := context.WithTimeout(ctx, lookupTimeout)
+	rows, dbErr := b.o.Dialogs.Dialogs(query, []watchers.AoR{aor})
+	cancel()
+	u := User{User: user, Domain: domain, Dialogs: []DialogReport{}}
+	err := b.ask(ctx, func() {
+		now := time.Now()
+		m, behind := b.describe(&u, aor, now)
+		for _, row := range rows[aor] {
+			u.Dialogs = append(u.Dialogs, b.dialogReport(m, row, behind, now))
+		}
+		u.Why = b.why(&u, dbErr, now)
+	})
+	return u, err
+}
+
+// describe fills in what Asterisk said. It returns nil where it said nothing,
+// and whether a phone is behind.
+func (b *Bridge) describe(u *User, aor watchers.AoR, now time.Time) (m *mailbox, behind bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m = b.desired.mailboxes[aor]
+	if m == nil {
+		return nil, false
+	}
+	u.Mailbox, u.Dirty, u.Since = m.name, m.queue != none, m.since
+	if m.known {
+		holds := m.want.report()
+		u.Holds = &holds
+	}
+	return m, m.pending(now) > 0
+}
+
+// dialogReport puts a row and what the bridge made of it side by side.
+func (b *Bridge) dialogReport(m *mailbox, row watchers.Dialog, behind bool, now time.Time) DialogReport {
+	r := DialogReport{CallID: row.CallID, ToTag: row.ToTag, FromTag: row.FromTag,
+		Watcher: watchers.AoR{User: row.WatcherUser, Domain: row.WatcherDomain}.URI(),
+		Contact: row.Contact, Route: row.RecordRoute, Socket: row.SocketInfo, EventID: row.EventID,
+		Status: row.Status, Expires: time.Unix(row.Expires, 0), ExpiresIn: row.Expires - now.Unix(),
+		LocalCSeq: row.LocalCSeq, Skipped: row.Live(now), Last: b.loop.recent.last(row.Key)}
+	var d *dialog
+	if m != nil {
+		d = m.dialogs[row.Key]
+	}
+	if d == nil {
+		return r
+	}
+	r.CSeq, r.InFlight, r.Failures = d.cseq, d.inFlight, d.failures
+	if stampOf(&d.row) != stampOf(&row) {
+		return r // the phone has subscribed again: what was before counts no more
+	}
+	if r.Skipped == "" && d.dead != "" {
+		r.Skipped = "dead: " + d.dead
+	}
+	if d.acked.stamp == stampOf(&row) {
+		shows := d.acked.counts.report()
+		r.Shows = &shows
+	}
+	if r.Skipped == "" && !d.inFlight && behind && d.due().After(now) {
+		r.NextAttempt = d.due()
+	}
+	return r
+}
+
+// why says in plain words why the lamp is as it is, and what comes next.
+func (b *Bridge) why(u *User, dbErr error, now time.Time) (why []string) {
+	say := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
+	switch {
+	case !b.connected() && u.Holds == nil:
+		say("Asterisk is not connected, and has not said what this mailbox holds.")
+	case u.Holds == nil:
+		say("Asterisk has not spoken of this mailbox: is its voicemail context mapped to %s ([mailbox.domains])?", u.Domain)
+	default:
+		say("Mailbox %s holds %d new and %d old messages: the lamp is to be %s.", u.Mailbox, u.Holds.New, u.Holds.Old, onOff(u.Holds.New))
+	}
+	switch {
+	case dbErr != nil:
+		say("The database does not answer: %v", dbErr)
+	case len(u.Dialogs) == 0:
+		say("No phone is subscribed: there is no row for sip:%s@%s. Phones subscribe again by themselves; where they have, "+
+			"the proxy may not write rows at once (Kamailio subs_db_mode 1 or 3, OpenSIPS fallback2db=1).", u.User, u.Domain)
+	}
+	if u.Dirty {
+		say("It has changed and waits to be looked at.")
+	}
+	for _, d := range u.Dialogs {
+		say("Phone %s: %s.", d.Contact, d.verdict(u.Holds, now))
+	}
+	return why
+}
+
+func (b *Bridge) connected() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ami.Connected
+}
+
+func onOff(fresh uint32) string {
+	if fresh > 0 {
+		return "on"
+	}
+	return "off"
+}
+
+// verdict is one phone's story in one sentence.
+func (d *DialogReport) verdict(holds *Counts, now time.Time) string {
+	switch {
+	case d.Skipped == "expired":
+		return fmt.Sprintf("its subscription expired %d s ago, so nothing is sent", -d.ExpiresIn)
+	case d.Skipped != "":
+		return fmt.Sprintf("nothing is sent until it subscribes again (%s)", d.Skipped)
+	case d.InFlight:
+		return "a NOTIFY is under way"
+	case d.Shows != nil && holds != nil && *d.Shows == *holds:
+		return fmt.Sprintf("it shows that (%d/%d), acknowledged", d.Shows.New, d.Shows.Old)
+	case d.Failures > 0 && d.Last != nil:
+		return fmt.Sprintf("the last NOTIFY ended %s (%d %s); the next is due in %.0f s",
+			d.Last.Outcome, d.Last.Status, firstOf(d.Last.Reason, d.Last.Error), max(0, d.NextAttempt.Sub(now).Seconds()))
+	case d.Shows != nil:
+		return fmt.Sprintf("it shows %d/%d, which is not what the mailbox holds; the next change, or a resync, tells it", d.Shows.New, d.Shows.Old)
+	}
+	return "it has not been told anything in this subscription; the next change, or a resync, tells it"
+}

@@ -1,0 +1,61 @@
+package doctor
+
+import (
+	"crypto/rand"
+	"maps"
+	"strings"
+	"sync"
+
+	"zonkeymwi/ami"
+)
+
+// mostListed bounds what a hostile Asterisk can make us remember.
+const mostListed = 1000
+
+// witness hears what Asterisk sends.
+type witness struct {
+	id     string        // of our UserEvent
+	echoed chan struct{} // closed when it came back
+	called chan struct{} // closed when an event of class call came
+
+	mu       sync.Mutex
+	contexts map[string]int
+}
+
+func newWitness() *witness {
+	return &witness{id: rand.Text(), echoed: make(chan struct{}), called: make(chan struct{}), contexts: map[string]int{}}
+}
+
+func (w *witness) handler() ami.Handler {
+	echo, call := sync.OnceFunc(func() { close(w.echoed) }), sync.OnceFunc(func() { close(w.called) })
+	return ami.Handler{
+		Mailbox: func(b ami.Mailbox) {
+			if !b.Listed {
+				call()
+				return
+			}
+			_, context, _ := strings.Cut(b.Name, "@")
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if _, known := w.contexts[context]; known || len(w.contexts) < mostListed {
+				w.contexts[context]++
+			}
+		},
+		UserEvent: func(e ami.UserEvent) {
+			if e.Get("Id") == w.id {
+				echo()
+			}
+		},
+		Other: func(m ami.Message) {
+			if m.Event() != "" && strings.HasPrefix(m.Get("Privilege"), "call,") {
+				call()
+			}
+		},
+	}
+}
+
+func (w *witness) listed() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.contexts)
+}
