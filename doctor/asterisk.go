@@ -40,7 +40,7 @@ func (c *checkup) asterisk(ctx context.Context) {
 
 func (c *checkup) loginFailed(a area, err error) {
 	var dial *net.OpError
-	tlsMend := untrusted(err, "ami")
+	tlsMend := untrusted(err, "ami.tls_ca_file")
 	switch {
 	case errors.Is(err, ami.ErrAuth):
 		a.fault("login", fmt.Sprintf("compare secret, deny and permit in [%s] of manager.conf with ami.secret and this machine's address; "+

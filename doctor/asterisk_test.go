@@ -167,3 +167,12 @@ func TestContexts(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
+
+// TestDoctor in package e2e reads them from a real manager.conf.
+func TestGrants(t *testing.T) {
+	for line, want := range map[string]bool{"call": true, "system, Call ,user": true, "all": true, "user,system": false, "": false, "callx": false} {
+		if grants(line, "call") != want {
+			t.Errorf("%q: want %v", line, want)
+		}
+	}
+}

@@ -51,7 +51,7 @@ func noDatabase(err error) string {
 	case code == "57P03":
 		return "PostgreSQL is starting or stopping: wait, then check again"
 	}
-	return cmp.Or(untrusted(err, "database"), unreached(err, "database.url"), "correct database.url")
+	return cmp.Or(untrusted(err, "sslrootcert in database.url"), unreached(err, "database.url"), "correct database.url")
 }
 
 func sqlState(err error) string {
@@ -100,8 +100,12 @@ func (c *checkup) table(a area, in watchers.Inspection) {
 		a.fault("grants", fmt.Sprintf("GRANT SELECT ON %s TO %q", in.Table, in.User), "%q may not read %s", in.User, in.Table)
 	}
 	c.cseq(a, in)
+	rows := ""
+	if in.Domains != nil {
+		rows = fmt.Sprintf(" (%d rows)", in.Rows)
+	}
 	if in.CreateIndex != "" {
-		a.warn("index", in.CreateIndex, "none serves the lookup: each reads the whole table (%d rows)", in.Rows)
+		a.warn("index", in.CreateIndex, "none serves the lookup: each reads the whole table%s", rows)
 	} else if in.Index != "" {
 		a.ok("index", "%s serves the lookup", in.Index)
 	}

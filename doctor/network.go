@@ -27,17 +27,17 @@ func unreached(err error, key string) string {
 	return ""
 }
 
-// untrusted says what to do about a TLS connection that failed, or "". section
-// is the part of the settings.
-func untrusted(err error, section string) string {
+// untrusted says what to do about a TLS connection that failed, or "".
+// authorities is the setting with the certificates to trust.
+func untrusted(err error, authorities string) string {
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &authority):
-		return "set " + section + ".tls_ca_file to the certificate of the authority that signed the server's"
-	case errors.As(err, &host) && section == "ami":
+		return "set " + authorities + " to a file with the certificate of the authority that signed the server's"
+	case errors.As(err, &host) && authorities == "ami.tls_ca_file":
 		return "set ami.tls_server_name to the name in the certificate"
 	case errors.As(err, &host):
 		return "give the server a certificate with this name, or use the name that it has"

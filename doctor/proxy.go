@@ -38,7 +38,7 @@ func (c *checkup) proxy(ctx context.Context) {
 	answer := fmt.Sprintf("%s answered OPTIONS with %d %s in %v", o.Target, o.Status, o.Reason, took)
 	switch {
 	case o.Status == 0:
-		mend := cmp.Or(untrusted(o.Err, "sip"), unreached(o.Err, "sip.proxy"),
+		mend := cmp.Or(untrusted(o.Err, "sip.tls_ca_file"), unreached(o.Err, "sip.proxy"),
 			"is it running, does it listen there, does a firewall keep this machine's SIP from it, or does it drop OPTIONS on purpose?")
 		a.fault("options", mend, "%s: %v", c.Proxy, cmp.Or(o.Err, errors.New("no answer")))
 	case (o.Status == 401 || o.Status == 407) && cfg.Username != "":

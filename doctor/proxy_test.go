@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zonkeymwi/sim"
+	"zonkeymwi/sipua"
 )
 
 // answering is a proxy that says the same to everything.
@@ -61,6 +62,20 @@ func TestProxySilent(t *testing.T) {
 	check(t, w.Options).only(Fault, "proxy", "options", "proxy.example.com", "DNS")
 	w.Proxy = "what is this"
 	check(t, w.Options).only(Fault, "proxy", "address", "host[:port]")
+}
+
+// No socket is opened for what an IPv6 proxy's Request-URI looks like.
+func TestOptions(t *testing.T) {
+	for proxy, want := range map[string]string{"[::1]": "sip:[::1]", "[::1]:5062": "sip:[::1]:5062", "proxy.example.com": "sip:proxy.example.com"} {
+		p := start(t, func() (sipua.Proxy, error) { return sipua.ParseProxy(proxy) })
+		r := options(p)
+		text := start(t, func() ([]byte, error) {
+			return r.Render(nil, sipua.Attempt{Transport: "UDP", SentBy: "h:1", Branch: "z9hG4bK1", CSeq: 2, Authorization: "Authorization: Digest x"})
+		})
+		if r.URI != want || !strings.HasPrefix(string(text), "OPTIONS "+want+" SIP/2.0\r\n") || !strings.Contains(string(text), "\r\nAuthorization: Digest x\r\n") {
+			t.Errorf("%s: %s\n%s", proxy, r.URI, text)
+		}
+	}
 }
 
 // The bridge that runs has the port; the doctor asks from another.
