@@ -26,6 +26,7 @@ func TestPage(t *testing.T) {
 	t.Run("rates", func(t *testing.T) { pageRates(t, b) })
 	t.Run("bridge gone", func(t *testing.T) { pageBridgeGone(t, b) })
 	t.Run("nobody looks", func(t *testing.T) { pageUnseen(t, b) })
+	t.Run("focus", func(t *testing.T) { pageKeepsFocus(t, b) })
 	t.Run("search by hand", func(t *testing.T) { pageSearch(t, b) })
 }
 
@@ -64,6 +65,9 @@ func pageWithPhones(t *testing.T, b *browser, width int, dark bool) {
 	p.wants("#user", "CSeq sent 1795464001", "Call-ID Hk3Zp9wVtq@192.0.2.31")
 	p.wants("details pre", "NOTIFY sip:202@192.0.2.31:5062;transport=udp SIP/2.0", "Voice-Message: 3/5 (1/0)")
 	p.picture(fmt.Sprintf("phones-%d-%v", width, dark))
+	if tall := p.eval("Math.max(...[...document.querySelectorAll('td .badge')].map(b => b.offsetHeight))"); tall.(float64) > 30 {
+		t.Errorf("an outcome takes two lines: %v px", tall)
+	}
 	p.fits()
 	p.legible()
 }
@@ -131,7 +135,7 @@ func pageAllWell(t *testing.T, b *browser) {
 	p := b.open(t, 1280, false)
 	p.visit(pageOf(t, options(well())) + "#201@example.com")
 	p.until("document.querySelector('#user h3')")
-	p.wants("#banner", "Every phone shows what its mailbox holds.")
+	p.wants("#banner", "Every phone shows what its mailbox holds. 12 dialogs are dead")
 	p.wants("#waiting-none", "Every phone")
 	p.wants("#deliveries-none", "No NOTIFY has come to its end yet.")
 	p.wants("#user", "unknown: Asterisk never spoke of it", "No phone of this user is subscribed.")
@@ -181,6 +185,19 @@ func pageBridgeGone(t *testing.T, b *browser) {
 	p.legible()
 }
 
+// A poll does not take the focus away from what it did not change.
+func pageKeepsFocus(t *testing.T, b *browser) {
+	p := b.open(t, 1280, false)
+	p.before(hasten)
+	p.visit(pageOf(t, options(phones())))
+	p.until("document.querySelector('#waiting a')")
+	p.eval("(document.querySelector('#waiting a').focus(), window.waits.length = 0)")
+	p.until("window.waits.length > 2")
+	if got := p.eval("document.activeElement.textContent"); got != "202@example.com" {
+		t.Errorf("the focus went to %q", got)
+	}
+}
+
 func pageUnseen(t *testing.T, b *browser) {
 	p := b.open(t, 1280, false)
 	p.before(hasten + "Object.defineProperty(document, 'hidden', { get: () => window.seen !== true });")
@@ -206,8 +223,10 @@ func pageSearch(t *testing.T, b *browser) {
 	p.until("document.querySelectorAll('.phone').length === 3")
 	search("a/b?c#d@example.com")
 	p.until("document.querySelector('#user h3')?.innerText.includes('a/b?c#d@example.com')")
-	p.eval("document.querySelector('#deliveries a').click()")
-	p.until("document.querySelectorAll('.phone').length === 3")
+	for range 2 { // the second time asks again, though the address is the same
+		p.eval("(document.getElementById('user').textContent = '', document.querySelector('#deliveries a').click())")
+		p.until("document.querySelectorAll('.phone').length === 3")
+	}
 	if got := p.eval("document.querySelectorAll('input:not([hidden])').length === [...document.querySelectorAll('input')].filter(i => i.labels.length === 1).length"); got != true {
 		t.Error("a field has no label")
 	}

@@ -24,14 +24,14 @@ func (a *api) live(ctx context.Context, _ *http.Request) (any, error) {
 	return map[string]bool{"live": true}, err
 }
 
-// Ready is the answer of /ready.
-type Ready struct {
+// readiness is the answer of /ready.
+type readiness struct {
 	Ready      bool        `json:"ready"`
-	Conditions []Condition `json:"conditions"`
+	Conditions []condition `json:"conditions"`
 }
 
-// Condition is one thing that the bridge needs for its work.
-type Condition struct {
+// condition is one thing that the bridge needs for its work.
+type condition struct {
 	Name  string    `json:"name"` // bridge, ami, resync or database
 	OK    bool      `json:"ok"`
 	Since time.Time `json:"since,omitzero"` // of OK being as it is
@@ -42,10 +42,10 @@ type Condition struct {
 func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), alive)
 	defer cancel()
-	answer := Ready{Ready: true}
+	answer := readiness{Ready: true}
 	if s, err := a.o.Control.Status(ctx); err != nil {
 		_, text := explain(err, alive)
-		answer.Conditions = []Condition{{Name: "bridge", Error: text}}
+		answer.Conditions = []condition{{Name: "bridge", Error: text}}
 	} else {
 		answer.Conditions = conditions(&s)
 	}
@@ -58,22 +58,22 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 	reply(w, code, answer)
 }
 
-func conditions(s *bridge.Status) []Condition {
-	ami := Condition{Name: "ami", OK: s.AMI.Connected && s.AMI.Booted, Since: s.AMI.Since}
+func conditions(s *bridge.Status) []condition {
+	ami := condition{Name: "ami", OK: s.AMI.Connected && s.AMI.Booted, Since: s.AMI.Since}
 	if !ami.OK {
 		ami.Error = either(s.AMI.Error, s.AMI.Connected, "Asterisk has not said FullyBooted yet", "not connected yet")
 	}
-	resync := Condition{Name: "resync", OK: !s.AMI.Resynced.IsZero(), Since: s.AMI.Resynced}
+	resync := condition{Name: "resync", OK: !s.AMI.Resynced.IsZero(), Since: s.AMI.Resynced}
 	if !resync.OK {
 		resync.Since, resync.Error = s.Started, "the mailboxes were not all read yet"
 	}
 	// Where Asterisk has no mailbox, there is nothing to look up.
 	idle := s.Mailboxes == 0 && s.Database.Since.IsZero()
-	database := Condition{Name: "database", OK: s.Database.OK || idle, Since: s.Database.Since}
+	database := condition{Name: "database", OK: s.Database.OK || idle, Since: s.Database.Since}
 	if !database.OK {
 		database.Error = either(s.Database.Error, s.Database.Since.IsZero(), "nothing was looked up yet", "the last lookup did not succeed")
 	}
-	return []Condition{ami, resync, database}
+	return []condition{ami, resync, database}
 }
 
 // either is text, or where that is empty one of two others.

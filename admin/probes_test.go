@@ -30,7 +30,7 @@ func TestReady(t *testing.T) {
 			f := well()
 			c.change(&f.status)
 			w := serve(options(f), request("GET", "/ready", ""))
-			var got Ready
+			var got readiness
 			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 				t.Fatal(err)
 			}

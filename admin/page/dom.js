@@ -23,13 +23,25 @@ export function badge(state, text) {
   return el("span", { class: `badge ${state}` }, text);
 }
 
+// settle gives an element its children, and leaves those alone that have not
+// changed: a focus, a selection or a click under way on them survives the poll.
+export function settle(parent, children) {
+  children.forEach((child, i) => {
+    const old = parent.children[i];
+    if (!old) parent.append(child);
+    else if (!old.isEqualNode(child)) old.replaceWith(child);
+  });
+  while (parent.children.length > children.length) parent.lastElementChild.remove();
+}
+
 // rows fills a table, with each cell's heading for narrow screens, where the
 // head is not shown; with no rows, another element is shown instead.
 export function rows(id, list) {
-  const table = byId(id);
-  const heads = [...table.querySelectorAll("th")];
-  table.tBodies[0].replaceChildren(...list.map((cells) => el("tr", {},
-    ...cells.map((cell, i) => el("td", { class: heads[i].className, "data-head": heads[i].textContent }, cell)))));
+  const table = byId(id), body = table.tBodies[0];
+  const heads = [...table.querySelectorAll("th")].map((h) => ({ class: h.className, "data-head": h.textContent }));
+  while (body.rows.length > list.length) body.deleteRow(-1);
+  while (body.rows.length < list.length) body.insertRow();
+  list.forEach((cells, r) => settle(body.rows[r], cells.map((cell, i) => el("td", heads[i], cell))));
   table.hidden = list.length === 0;
   byId(`${id}-none`).hidden = list.length !== 0;
 }

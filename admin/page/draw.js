@@ -1,5 +1,5 @@
 // Draws what a poll brought.
-import { badge, byId, el, pairs, rows } from "./dom.js";
+import { badge, byId, el, pairs, rows, settle } from "./dom.js";
 import { ago, clock, counts, many, milliseconds, never, number, outcome } from "./words.js";
 
 export function banner(state, text, more) {
@@ -15,7 +15,7 @@ export function drawStatus(s, rates) {
   drawAMI(s.ami);
   drawDatabase(s.database);
   const u = s.unconverged;
-  byId("numbers").replaceChildren(...pairs([
+  settle(byId("numbers"), pairs([
     ["events / s", rates ? rates.events.toFixed(1) : "–"],
     ["NOTIFYs / s", rates ? rates.notifies.toFixed(1) : "–"],
     ["mailboxes", number(s.mailboxes)],
@@ -25,7 +25,7 @@ export function drawStatus(s, rates) {
     ["in flight", number(s.in_flight)],
     ["queued", number(s.queued)],
   ]));
-  byId("outcomes").replaceChildren(...pairs(Object.entries(s.outcomes || {}).sort((a, b) => b[1] - a[1])
+  settle(byId("outcomes"), pairs(Object.entries(s.outcomes || {}).sort((a, b) => b[1] - a[1])
     .map(([name, n]) => [outcome(name), number(n)])));
 }
 
@@ -37,25 +37,25 @@ function drawBanner(s) {
   if (down.length) banner("fault", down.join(" "), waits || "The lamps stay as they are.");
   else if (waits) banner("busy", waits, "");
   else if (never(s.ami.resynced)) banner("busy", "The mailboxes are being read.", "");
-  else banner("good", "Every phone shows what its mailbox holds.", "");
+  else banner("good", "Every phone shows what its mailbox holds.", s.dead ? `${many(s.dead, "dialog is", "dialogs are")} dead: left alone until the phone subscribes again.` : "");
 }
 
 function drawAMI(a) {
   const state = !a.connected ? badge("fault", "not connected") : a.booted ? badge("good", "connected") : badge("busy", "booting");
-  byId("ami").replaceChildren(el("h2", {}, "Asterisk ", state), el("dl", { class: "lines" }, ...pairs([
+  settle(byId("ami"), [el("h2", {}, "Asterisk ", state), el("dl", { class: "lines" }, ...pairs([
     ["address", a.address],
     ["since", never(a.since) ? "" : `${clock(a.since)} (${ago(a.since)})`],
     ["mailboxes read", never(a.resynced) ? "not yet" : `${clock(a.resynced)} (${ago(a.resynced)} ago)`],
     ["why", a.error, "fault"],
-  ])));
+  ]))]);
 }
 
 function drawDatabase(d) {
   const state = d.ok ? badge("good", "answers") : never(d.since) ? badge("idle", "not asked yet") : badge("fault", "does not answer");
-  byId("database").replaceChildren(el("h2", {}, "Database ", state), el("dl", { class: "lines" }, ...pairs([
+  settle(byId("database"), [el("h2", {}, "Database ", state), el("dl", { class: "lines" }, ...pairs([
     ["since", never(d.since) ? "" : `${clock(d.since)} (${ago(d.since)})`],
     ["why", d.error, "fault"],
-  ])));
+  ]))]);
 }
 
 export function drawWaiting(list, status) {
@@ -77,7 +77,7 @@ export function status(d) {
   return d.status ? `${d.status} ${d.reason || ""}` : d.error || "no answer";
 }
 
-// link leads to the user's explanation, by the address.
+// link leads to the user's explanation; in another tab by the address.
 function link(user) {
   return el("a", { href: `#${encodeURIComponent(user)}` }, user);
 }

@@ -59,8 +59,14 @@ function rates(before, now) {
 function show(user) {
   byId("search-field").value = user;
   history.replaceState(null, "", `#${encodeURIComponent(user)}`);
-  byId("search-title").scrollIntoView({ block: "start" });
   searchUser(user);
+}
+
+// goTo shows a user that was not typed in there.
+function goTo(user) {
+  show(user);
+  byId("search-title").scrollIntoView({ block: "start" });
+  byId("search-title").focus({ preventScroll: true });
 }
 
 function fromAddress() {
@@ -70,9 +76,16 @@ function fromAddress() {
   } catch {
     return; // not an address that this page made
   }
-  if (user !== "") show(user);
+  if (user !== "") goTo(user);
 }
 
+addEventListener("hashchange", fromAddress);
+addEventListener("click", (e) => {
+  const link = e.target.closest("td a");
+  if (!link || e.ctrlKey || e.metaKey || e.shiftKey) return;
+  e.preventDefault();
+  goTo(link.textContent);
+});
 byId("search").addEventListener("submit", (e) => {
   e.preventDefault();
   show(byId("search-field").value.trim());
@@ -83,6 +96,5 @@ byId("token").addEventListener("submit", (e) => {
   byId("token-field").value = "";
   poll();
 });
-addEventListener("hashchange", fromAddress);
 document.addEventListener("visibilitychange", () => document.hidden || poll());
 poll();
