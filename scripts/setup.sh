@@ -11,6 +11,7 @@ command -v gcc >/dev/null || missing+=(gcc libc6-dev) # for go test -race
 command -v git >/dev/null || missing+=(git)
 command -v tshark >/dev/null || missing+=(tshark)
 command -v debootstrap >/dev/null || missing+=(debootstrap)
+command -v chromium >/dev/null || missing+=(chromium)      # the status page's tests
 have '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
 command -v kamailio >/dev/null || missing+=(kamailio)
 have '/usr/lib/*/kamailio/modules/db_postgres.so' || missing+=(kamailio-postgres-modules)
