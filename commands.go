@@ -37,6 +37,14 @@ bridge.
   zonkeymwi check
   zonkeymwi check --json
 `, checkCommand},
+		{"migrate", "", "install the trigger and the ledger table in the proxy's database", `
+The trigger tells of new subscriptions at once; the ledger (database.ledger)
+remembers what phones show. It can be run again at any time, and wants the
+table's owner: give that user's URL by ZONKEYMWI_DATABASE_URL.
+
+  zonkeymwi migrate --print
+  zonkeymwi migrate
+`, migrateCommand},
 		{"status", "", "how the running bridge is", `
   zonkeymwi status
   zonkeymwi status --json | jq .unconverged

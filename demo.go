@@ -185,6 +185,9 @@ func (d *demo) play(ctx context.Context, scenes []scene) error {
 		if err := rest(ctx); err != nil {
 			return err
 		}
+		if err := d.show.failed(); err != nil {
+			return err
+		}
 		d.show.title(fmt.Sprintf("%d. %s", i+1, s.title))
 		r := row{title: s.title}
 		start := time.Now()
@@ -205,6 +208,9 @@ func (d *demo) play(ctx context.Context, scenes []scene) error {
 		return err
 	}
 	d.show.summary(d.phones, rows)
+	if err := d.show.failed(); err != nil {
+		return err
+	}
 	if wrong > 0 {
 		return fmt.Errorf("%d lamps were wrong", wrong)
 	}

@@ -87,11 +87,10 @@ func settingsOf(c *config.Config) (s bridge.Settings, err error) {
 		return s, err
 	}
 	s.CSeq = bridge.CSeqMode(c.Sip.CSeq)
-	switch {
-	case c.Sip.Method != config.MethodNotify:
+	s.Database.Ledger = c.Database.Ledger
+	s.Listen, s.PollInterval = c.Database.Listen, c.Database.PollInterval
+	if c.Sip.Method != config.MethodNotify {
 		return s, fmt.Errorf(`%s: sip.method = "publish" is not built yet; use "notify"`, c.Path)
-	case c.Database.Ledger:
-		return s, fmt.Errorf(`%s: database.ledger is not built yet; leave it out`, c.Path)
 	}
 	return s, nil
 }

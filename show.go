@@ -22,6 +22,7 @@ type show struct {
 
 	mu  sync.Mutex
 	out io.Writer
+	err error // of the first line that could not be written
 }
 
 func newShow(out io.Writer) *show {
@@ -31,7 +32,7 @@ func newShow(out io.Writer) *show {
 // isTerminal tells whether colour is welcome.
 func isTerminal(out io.Writer) bool {
 	f, ok := out.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" {
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}
 	info, err := f.Stat()
@@ -54,7 +55,16 @@ func (s *show) paint(style, text string) string {
 func (s *show) print(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintln(s.out, text)
+	if _, err := fmt.Fprintln(s.out, text); s.err == nil {
+		s.err = err
+	}
+}
+
+// failed is the error of the output, nil while it takes what it is given.
+func (s *show) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 func (s *show) title(text string) { s.print("\n" + s.paint(bold, text)) }

@@ -33,6 +33,8 @@ type Dialogs interface {
 	Dialogs(ctx context.Context, users []watchers.AoR) (map[watchers.AoR][]watchers.Dialog, error)
 	NextCSeq(ctx context.Context, dialogs []watchers.Dialog) (map[watchers.Key]uint32, error)
 	Flavour(ctx context.Context) (watchers.Flavour, error)
+	Changed(ctx context.Context, since watchers.Mark) (users []watchers.AoR, next watchers.Mark, err error)
+	Listen(ctx context.Context, ready func(), changed func(watchers.AoR)) error
 }
 
 // Sender is what the bridge asks of SIP; a *sipua.UA is one. done is called
@@ -59,10 +61,15 @@ type Options struct {
 	AMI     ami.Config
 	Dialogs Dialogs
 	Sender  Sender
+	Ledger  Ledger // nil: what phones acknowledged is forgotten with a restart
 	CSeq    CSeqMode
-	Drain   time.Duration // how long a stop may take for what is under way; 0: 5 s
-	Log     *zap.Logger
-	Meter   Meter
+
+	Listen       bool          // hear of new subscriptions from the database, where its trigger is installed
+	PollInterval time.Duration // how often it is asked for them otherwise; 0: 5 s
+
+	Drain time.Duration // how long a stop may take for what is under way; 0: 5 s
+	Log   *zap.Logger
+	Meter Meter
 }
 
 // Live are the options that Reload changes while the bridge runs.
@@ -86,8 +93,9 @@ const (
 	defaultRate  = 500
 	defaultDrain = 5 * time.Second
 
-	maxBatch    = 500  // mailboxes a lookup
-	maxInFlight = 2000 // transactions at once; the socket's buffers hold their answers
+	maxBatch      = 500             // mailboxes a lookup
+	maxInFlight   = 8192            // transactions at once, some 3 KB each; many may wait for phones that are off
+	pacedInFlight = maxInFlight / 2 // so that fresh events find room
 )
 
 // Bridge reconciles. It is made by New and run once.
@@ -108,9 +116,11 @@ type Bridge struct {
 	desired desired
 	posted  []func() // what the loop is to do
 	ami     AMIStatus
-	agent   *agent // of the present session; nil: none
+	agent   *agent          // of the present session; nil: none
+	ignored map[string]bool // mailboxes that were complained of
 
-	loop loop // the loop goroutine's own
+	ledger ledger
+	loop   loop // the loop goroutine's own
 }
 
 // New makes a bridge. It fails when an option that must be given is missing.
@@ -127,13 +137,18 @@ func New(o Options) (*Bridge, error) {
 	if o.CSeq == "" {
 		o.CSeq = CSeqClock
 	}
+	if o.PollInterval <= 0 {
+		o.PollInterval = defaultPoll
+	}
 	if o.Drain <= 0 {
 		o.Drain = defaultDrain
 	}
 	b := &Bridge{o: o, log: o.Log, ids: newIDSource(), started: time.Now(), wake: make(chan struct{}, 1),
 		ended: make(chan struct{}), relist: make(chan struct{}, 1), resends: make(chan request, maxResends)}
+	b.ledger = ledger{to: o.Ledger, log: o.Log}
 	b.live.Store(o.Live.withDefaults())
 	b.ami = AMIStatus{Address: o.AMI.Address, Since: b.started}
+	b.loop.most = maxBatch
 	b.desired.mailboxes = make(map[watchers.AoR]*mailbox)
 	return b, nil
 }
@@ -166,7 +181,11 @@ func (b *Bridge) Debug(on bool) { b.debug.Store(on) }
 func (b *Bridge) Run(ctx context.Context) {
 	var tasks sync.WaitGroup
 	tasks.Go(func() { b.runSessions(ctx) })
+	tasks.Go(func() { b.runWatch(ctx) })
+	looping, loopEnds := context.WithCancel(context.WithoutCancel(ctx))
+	tasks.Go(func() { b.ledger.run(looping) })
 	b.runLoop(ctx)
+	loopEnds() // the ledger takes the last acknowledgements along
 	tasks.Wait()
 }
 

@@ -25,6 +25,9 @@ const (
 	whyEvent  = "event"  // MessageWaiting
 	whyResync = "resync" // an entry of VoicemailUsersList
 	whyForced = "forced" // an operator
+
+	whySubscribed = "subscribed" // a phone subscribed, or did again
+	whyVanished   = "vanished"   // Asterisk no longer lists the mailbox
 )
 
 // mailbox is one user's voicemail and phones.
@@ -36,6 +39,7 @@ type mailbox struct {
 	want    counts
 	known   bool   // Asterisk has said what it holds
 	version uint64 // counts how often it did
+	round   uint64 // the last resync that listed it; 0: none did
 	change  change
 	queue   queue
 	since   time.Time // since when it may not be converged; zero: it is
@@ -45,6 +49,7 @@ type mailbox struct {
 	dialogs map[watchers.Key]*dialog
 	last    change    // the change that the loop works on
 	retryAt time.Time // when the loop looks at it again by itself; zero: never
+	retryQ  queue     // and how urgent that is
 }
 
 // queue says in which queue a mailbox waits.
@@ -61,6 +66,7 @@ const (
 // mailboxes and never by events.
 type desired struct {
 	mailboxes map[watchers.AoR]*mailbox
+	round     uint64 // of the resync under way, or the last
 	fresh     []*mailbox
 	paced     []*mailbox // may hold some that have moved to fresh since
 }
@@ -75,8 +81,12 @@ func (d *desired) mailboxFor(aor watchers.AoR) *mailbox {
 	return m
 }
 
-// hold takes what Asterisk said.
+// hold takes what Asterisk said. It says how many are new, not how many of them
+// are urgent; as long as the one stays, so may the other.
 func (m *mailbox) hold(name string, c counts) {
+	if c.new == m.want.new {
+		c.newUrgent = m.want.newUrgent
+	}
 	m.name, m.want, m.known = name, c, true
 	m.version++
 }
@@ -104,6 +114,20 @@ func (d *desired) mark(m *mailbox, q queue, c change) {
 	} else {
 		d.paced = append(d.paced, m)
 	}
+}
+
+// vanished makes the mailboxes dirty that the resync before listed and this one
+// did not: they have been removed, and Asterisk sends no event of that.
+func (d *desired) vanished(next func() string) (names []string) {
+	for _, m := range d.mailboxes {
+		if m.round != 0 && m.round != d.round {
+			m.round = 0
+			m.hold(m.name, counts{})
+			d.mark(m, paced, change{id: next(), why: whyVanished, received: time.Now(), events: 1})
+			names = append(names, m.name)
+		}
+	}
+	return names
 }
 
 // work is a dirty mailbox as the loop took it.

@@ -21,8 +21,10 @@ type dialog struct {
 	again    bool      // something changed while it was in flight
 	sentAt   time.Time // of the last NOTIFY
 	failures int       // in a row
+	tooLow   int       // 500s in a row, which are no failures yet
 	notUntil time.Time // back-off
 	dead     string    // why nothing more is sent until the row changes; "": alive
+	gone     bool      // its row is not there any more
 
 	// Of operators, for the next NOTIFY: who waits for its answer, and the counts
 	// that it shall tell once instead of the mailbox's.
@@ -33,10 +35,10 @@ type dialog struct {
 
 // skipped tells why nothing is sent to the dialog, "" when it may be.
 func (d *dialog) skipped(now time.Time) string {
-	if why := d.row.Live(now); why != "" {
-		return why
+	if d.gone {
+		return "gone"
 	}
-	return d.dead
+	return firstOf(d.row.Live(now), d.dead)
 }
 
 // shown is a mailbox's state on a phone, and the subscription it was sent in:
@@ -63,9 +65,10 @@ func stampOf(row *watchers.Dialog) stamp {
 // went wrong in the one before.
 func (d *dialog) update(row watchers.Dialog) {
 	if stampOf(&row) != stampOf(&d.row) {
-		d.failures, d.notUntil, d.dead = 0, time.Time{}, ""
+		d.failures, d.tooLow, d.notUntil, d.dead = 0, 0, time.Time{}, ""
 	}
-	d.row = row
+	d.adopt(&row)
+	d.row, d.gone = row, false
 }
 
 // minInterval is the least time between two NOTIFYs of one dialog (RFC 3842

@@ -15,11 +15,16 @@ import (
 type loop struct {
 	busy     bool // a batch is at the database
 	inFlight int
+	breaker  breaker
 	retries  retries
 	pacedAt  time.Time // when a resync may send again
 	recent   recent
 	outcomes map[string]uint64
 
+	conflicts int       // 500s since the last hint
+	hintAt    time.Time // when the next may be given
+
+	most           int // mailboxes a lookup: fewer after one that failed
 	lookupFailures int
 	lookupAt       time.Time // no lookup before: the database is away
 	database       DatabaseStatus
@@ -49,6 +54,9 @@ func (b *Bridge) runLoop(ctx context.Context) {
 			continue
 		}
 		if !deadline.IsZero() && (b.finished() || !time.Now().Before(deadline)) {
+			if n := b.loop.inFlight; n > 0 {
+				b.log.Warn("stopped with NOTIFYs under way", zap.String("event", "notify_abandoned"), zap.Int("notifies", n))
+			}
 			return
 		}
 		timer.Reset(b.untilNext(deadline))
@@ -79,15 +87,19 @@ func (b *Bridge) runPosted() {
 func (b *Bridge) step(ctx context.Context, queries *sync.WaitGroup, deadline time.Time) bool {
 	l := &b.loop
 	now := time.Now()
-	if l.busy || now.Before(l.lookupAt) || l.inFlight >= maxInFlight {
+	if l.busy || now.Before(l.lookupAt) || l.inFlight >= maxInFlight || !l.breaker.lets(now) {
 		return false
 	}
-	pace := 0
-	if deadline.IsZero() && !now.Before(l.pacedAt) {
+	most, pace := max(1, l.most), 0
+	if deadline.IsZero() && !now.Before(l.pacedAt) && l.inFlight < pacedInFlight {
 		pace = max(1, b.live.Load().Rate/10) // small steps: no burst, and a fresh event waits for one at most
 	}
+	if l.breaker.open {
+		most, pace = 1, 1 // a probe
+	}
 	b.mu.Lock()
-	batch := b.desired.take(maxBatch, pace)
+	batch := b.desired.take(most, pace)
+	agent := b.agent
 	b.mu.Unlock()
 	if len(batch) == 0 {
 		return false
@@ -96,7 +108,7 @@ func (b *Bridge) step(ctx context.Context, queries *sync.WaitGroup, deadline tim
 	l.busy = true
 	queries.Go(func() {
 		start := time.Now()
-		found, err := b.lookUp(ctx, batch)
+		found, err := b.lookUp(ctx, batch, agent)
 		b.o.Meter.LookedUp(time.Since(start), err == nil)
 		b.post(func() { b.lookedUp(ctx, queries, batch, found, err) })
 	})
@@ -144,13 +156,20 @@ func (b *Bridge) logReceived(batch []work) {
 // found is what the database knows of a batch.
 type found struct {
 	dialogs map[watchers.AoR][]watchers.Dialog
-	flavour watchers.Flavour // only where sip.cseq = "ahead" must know
+	flavour watchers.Flavour        // only where sip.cseq = "ahead" must know
+	urgent  map[watchers.AoR]uint32 // of the new messages, where Asterisk said so in time
 }
 
-// lookUp asks for the dialogs of a whole batch in one query.
-func (b *Bridge) lookUp(ctx context.Context, batch []work) (f found, err error) {
+// lookUp asks for the dialogs of a whole batch in one query, and meanwhile
+// Asterisk for what its events leave out.
+func (b *Bridge) lookUp(ctx context.Context, batch []work, agent *agent) (f found, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
+	if agent != nil {
+		var asking sync.WaitGroup
+		defer asking.Wait()
+		asking.Go(func() { f.urgent = agent.urgent(ctx, batch) })
+	}
 	if b.o.CSeq == CSeqAhead {
 		if f.flavour, err = b.o.Dialogs.Flavour(ctx); err != nil {
 			return f, err
@@ -168,6 +187,7 @@ func (b *Bridge) lookUp(ctx context.Context, batch []work) (f found, err error) 
 func (b *Bridge) lookupFailed(batch []work, err error) {
 	l := &b.loop
 	l.busy = false
+	l.most = len(batch) / 2 // it may be for one mailbox's rows: that one is found by halving
 	wait := min(lastLookupGap, 250*time.Millisecond<<min(l.lookupFailures, 10))
 	l.lookupFailures++
 	l.lookupAt = time.Now().Add(wait)
@@ -177,10 +197,14 @@ func (b *Bridge) lookupFailed(batch []work, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, w := range batch {
+		w.m.demands = append(w.demands, w.m.demands...)
+		if len(batch) == 1 { // it must not stand in the others' way
+			b.retryAt(w.m, time.Now().Add(lastLookupGap), w.queue())
+			continue
+		}
 		c := w.change
 		c.events = 0 // they were logged
 		b.desired.mark(w.m, w.queue(), c)
-		w.m.demands = append(w.demands, w.m.demands...)
 	}
 }
 
@@ -195,13 +219,15 @@ func (b *Bridge) markDue(now time.Time) {
 			r.m.retryAt = time.Time{}
 			c := r.m.last
 			c.events = 0
-			b.desired.mark(r.m, fresh, c)
+			b.desired.mark(r.m, r.m.retryQ, c)
+			r.m.retryQ = none
 		}
 	}
 }
 
-// retryAt has the loop look at a mailbox again at the given time.
-func (b *Bridge) retryAt(m *mailbox, at time.Time) {
+// retryAt has the loop look at a mailbox again at the given time, or before.
+func (b *Bridge) retryAt(m *mailbox, at time.Time, q queue) {
+	m.retryQ = max(m.retryQ, q)
 	if !m.retryAt.IsZero() && !m.retryAt.After(at) {
 		return
 	}
@@ -235,11 +261,15 @@ func (b *Bridge) untilNext(deadline time.Time) time.Duration {
 	fresh, paced := len(b.desired.fresh) > 0, len(b.desired.paced) > 0
 	b.mu.Unlock()
 	switch {
-	case l.busy || l.inFlight >= maxInFlight: // what comes back wakes the loop
+	case l.busy || l.inFlight >= maxInFlight || l.breaker.probing > 0: // what comes back wakes the loop
+	case (fresh || paced) && l.breaker.open:
+		sooner(later(l.lookupAt, l.breaker.probeAt))
 	case fresh:
 		sooner(l.lookupAt)
 	case paced && deadline.IsZero():
-		sooner(later(l.lookupAt, l.pacedAt))
+		if l.inFlight < pacedInFlight {
+			sooner(later(l.lookupAt, l.pacedAt))
+		}
 	}
 	return max(0, time.Until(next))
 }

@@ -21,10 +21,12 @@ type job struct {
 // jobs returns the NOTIFYs that are due in a batch whose dialogs were found.
 func (b *Bridge) jobs(batch []work, f found, now time.Time) (jobs []job) {
 	b.loop.lookupFailures = 0
+	b.loop.most = min(maxBatch, 2*b.loop.most)
 	b.loop.database.set(true, nil)
 	for i := range batch {
 		w := &batch[i]
-		dialogs := w.m.update(f.dialogs[w.m.aor])
+		b.addUrgent(w, f.urgent)
+		dialogs := w.m.update(f.dialogs[w.m.aor], now)
 		w.serve(dialogs, now)
 		due := b.due(w, dialogs, now)
 		b.logDialogs(w, dialogs, len(due), now)
@@ -50,28 +52,44 @@ func (b *Bridge) notifyAll(batch []work, jobs []job, base base, now time.Time) {
 	}
 }
 
-// update takes the rows of a mailbox as they were just read. A dialog whose
-// row has gone is forgotten, but for one with a NOTIFY under way.
-func (m *mailbox) update(rows []watchers.Dialog) []*dialog {
+// addUrgent completes what the mailbox holds, unless it has changed since.
+func (b *Bridge) addUrgent(w *work, urgent map[watchers.AoR]uint32) {
+	n, ok := urgent[w.m.aor]
+	if !ok || n == w.want.newUrgent {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w.m.want == w.want {
+		w.m.want.newUrgent = n
+	}
+	w.want.newUrgent = n
+}
+
+// update takes the rows of a mailbox as they were just read. A dialog whose row
+// has gone is kept until it would have expired: should it come back, its CSeq
+// must go on rising.
+func (m *mailbox) update(rows []watchers.Dialog, now time.Time) []*dialog {
 	before := m.dialogs
 	m.dialogs = make(map[watchers.Key]*dialog, len(rows))
-	dialogs := make([]*dialog, len(rows))
-	for i, row := range rows {
+	dialogs := make([]*dialog, 0, len(rows))
+	for _, row := range rows {
+		if m.dialogs[row.Key] != nil {
+			continue // a view may show a row twice; one dialog has one NOTIFY in flight
+		}
 		d := before[row.Key]
 		if d == nil {
 			d = new(dialog)
 		}
 		d.update(row)
 		m.dialogs[row.Key] = d
-		dialogs[i] = d
+		dialogs = append(dialogs, d)
 	}
 	for key, d := range before {
-		switch {
-		case m.dialogs[key] != nil:
-		case d.inFlight:
-			m.dialogs[key] = d
-		default:
+		if m.dialogs[key] == nil && (d.inFlight || d.row.Expires > now.Unix()) {
+			d.gone = true
 			d.refuseDemands("its row has gone")
+			m.dialogs[key] = d
 		}
 	}
 	return dialogs
@@ -89,7 +107,7 @@ func (b *Bridge) due(w *work, dialogs []*dialog, now time.Time) []job {
 		case d.inFlight:
 			d.again = true
 		case now.Before(d.due()):
-			b.retryAt(w.m, d.due())
+			b.retryAt(w.m, d.due(), w.queue())
 		default:
 			jobs = append(jobs, job{w: w, d: d})
 		}
@@ -144,8 +162,9 @@ func (b *Bridge) logDialogs(w *work, dialogs []*dialog, due int, now time.Time) 
 func (b *Bridge) send(j job, now time.Time) {
 	d := j.d
 	target, _ := j.w.target(d)
-	o := &outcome{m: j.w.m, d: d, change: j.w.change, sent: target, told: d.override != nil, at: now, demands: d.demands}
+	o := &outcome{probe: b.loop.breaker.sent(), m: j.w.m, d: d, change: j.w.change, sent: target, told: d.override != nil, at: now, demands: d.demands}
 	d.cseq, d.sentAt, d.inFlight, d.again, d.demands, d.override = j.cseq, now, true, false, nil, nil
+	d.acked = shown{} // until it answers nobody knows; it may take this one and its answer be lost
 	b.loop.inFlight++
 	done := func(result sipua.Outcome) {
 		o.Outcome = result

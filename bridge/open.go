@@ -1,8 +1,10 @@
 package bridge
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"zonkeymwi/sipmsg"
 	"zonkeymwi/sipua"
@@ -18,10 +20,13 @@ type Settings struct {
 	Proxy    string       // host[:port][;transport=udp|tcp|tls]
 }
 
+// closePatience is how long a database may take to part.
+const closePatience = time.Second
+
 // Open opens the database (which may still be down) and the SIP socket, and
-// makes the bridge. close ends what was opened; it is to be called when Run has
+// makes the bridge. closeAll ends what was opened; it is to be called when Run has
 // returned.
-func Open(s Settings) (b *Bridge, close func(), err error) {
+func Open(s Settings) (b *Bridge, closeAll func(), err error) {
 	o := s.Options
 	if s.SIP.Proxy, err = sipua.ParseProxy(s.Proxy); err != nil {
 		return nil, nil, fmt.Errorf("sip.proxy: %w", err)
@@ -35,16 +40,27 @@ func Open(s Settings) (b *Bridge, close func(), err error) {
 		store.Close()
 		return nil, nil, err
 	}
-	close = func() {
+	closeAll = func() {
 		_ = ua.Close() // nothing is left to lose
-		store.Close()
+		closed := make(chan struct{})
+		go func() {
+			store.Close()
+			close(closed)
+		}()
+		select {
+		case <-closed:
+		case <-time.After(closePatience): // a database that hangs is left to the end of the program
+		}
 	}
 	o.Dialogs, o.Sender = store, ua
+	if s.Database.Ledger {
+		o.Ledger = store
+	}
 	if b, err = New(o); err != nil {
-		close()
+		closeAll()
 		return nil, nil, err
 	}
-	return b, close, nil
+	return b, closeAll, nil
 }
 
 // SetTemplate reads an operator's template, or takes the built-in one where
@@ -68,3 +84,9 @@ func readTemplate(path string) (*sipmsg.Template, error) {
 	}
 	return t, nil
 }
+
+// Migrations is the SQL that installs the trigger and the ledger.
+func (s *Settings) Migrations() (string, error) { return watchers.Migrations(s.Database) }
+
+// Migrate applies it.
+func (s *Settings) Migrate(ctx context.Context) error { return watchers.Migrate(ctx, s.Database) }

@@ -18,6 +18,7 @@ type outcome struct {
 	change  change
 	sent    shown
 	told    bool // by an operator's wish
+	probe   bool // sent to a proxy that was silent
 	at      time.Time
 	demands []*demand
 	request []byte // as it was sent last
@@ -28,16 +29,22 @@ type outcome struct {
 // failed, or when its mailbox or its row changed while the NOTIFY was under way.
 func (b *Bridge) settle(o *outcome, now time.Time) {
 	b.loop.inFlight--
+	b.heed(o, now)
 	d := o.d
 	d.inFlight = false
 	d.cseq = max(d.cseq, o.CSeq)
 	if o.Class == sipua.Acknowledged {
-		d.acked, d.told, d.failures, d.climb, d.notUntil = o.sent, o.told, 0, 0, time.Time{}
+		d.acked, d.told, d.failures, d.tooLow, d.climb, d.notUntil = o.sent, o.told, 0, 0, 0, time.Time{}
+		b.ledger.note(d, now)
 	} else {
 		b.failed(o, now)
 	}
-	if d.dead == "" && (d.again || o.Class != sipua.Acknowledged) {
-		b.retryAt(o.m, d.due())
+	switch {
+	case d.dead != "" || o.silent() && b.loop.breaker.open:
+	case d.again:
+		b.retryAt(o.m, d.due(), fresh)
+	case o.Class != sipua.Acknowledged:
+		b.retryAt(o.m, d.due(), paced)
 	}
 	b.measure(o, now)
 	b.logResult(o, now)
@@ -86,8 +93,31 @@ func (o *outcome) requestText() string {
 	return text
 }
 
+// conflictGap is the least time between two hints in the log.
+const conflictGap = time.Minute
+
+// conflict tells an operator what ends the 500s, once there are too many for
+// chance: by the clock, two NOTIFYs may fall into one second.
+func (b *Bridge) conflict(now time.Time) {
+	l := &b.loop
+	l.conflicts++
+	if l.conflicts < 10 || now.Before(l.hintAt) {
+		return
+	}
+	l.hintAt = now.Add(conflictGap)
+	b.log.Warn(conflictMend[b.o.CSeq], zap.String("event", "cseq_conflicts"), zap.Int("conflicts", l.conflicts))
+	l.conflicts = 0
+}
+
+var conflictMend = map[CSeqMode]string{
+	CSeqClock:    "phones refuse our CSeq: the proxy's own NOTIFYs do not take theirs from the clock; add the local-request route of the README",
+	CSeqDatabase: `phones refuse our CSeq: the proxy does not read local_cseq; sip.cseq = "database" wants Kamailio with subs_db_mode 3`,
+	CSeqAhead:    `phones refuse our CSeq: the proxy numbers its NOTIFYs by itself; add the local-request route of the README and set sip.cseq = "clock"`,
+}
+
 // lowCSeqTries is how many 500s in a row are taken for a CSeq that was not
-// higher than the last (RFC 3261 12.2.2) before they count as a plain failure.
+// higher than the last (RFC 3261 12.2.2) before they count as a plain failure,
+// with its growing pauses.
 const lowCSeqTries = 12
 
 // failed decides what the answer means for the dialog.
@@ -96,6 +126,8 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 	var bad *badRow
 	switch {
 	case stampOf(&d.row) != o.sent.stamp: // the phone has subscribed again since
+	case o.silent() && b.loop.breaker.open: // not this dialog's fault
+		b.later(o)
 	case errors.As(o.Err, &bad):
 		d.dead = "its row makes no valid request"
 	case o.Class == sipua.DialogGone:
@@ -103,9 +135,10 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 		if d.dead == "" {
 			d.dead = o.Class.String()
 		}
-	case o.Class == sipua.CSeqTooLow && d.failures < lowCSeqTries:
-		d.failures++
+	case o.Class == sipua.CSeqTooLow && d.tooLow < lowCSeqTries:
+		d.tooLow++
 		d.climb = max(1, 2*d.climb) // due keeps a second's distance: the clock's next number
+		b.conflict(now)
 	default:
 		d.backOff(now, o.RetryAfter)
 	}

@@ -54,7 +54,7 @@ func (b *Bridge) setAMI(change func(*AMIStatus)) {
 // employ has an agent serve requests over the session until dismiss is called.
 func (b *Bridge) employ(ctx context.Context, s *ami.Session) (dismiss func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	a := &agent{b, s}
+	a := &agent{b: b, s: s}
 	set := func(a *agent) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -70,8 +70,10 @@ func (b *Bridge) employ(ctx context.Context, s *ami.Session) (dismiss func()) {
 	}
 }
 
-// lastResyncGap is the longest time between two tries to read every mailbox.
-const lastResyncGap = time.Minute
+const (
+	lastResyncGap = time.Minute      // the longest between two tries to read every mailbox
+	resyncEvery   = 10 * time.Minute // when it went well: against events that nobody sent
+)
 
 // stay reads every mailbox, again until it has them all, and holds the session
 // until it ends. Events come in all the while.
@@ -87,7 +89,10 @@ func (b *Bridge) stay(ctx context.Context, s *ami.Session) error {
 				again.Reset(wait)
 				b.log.Error("the mailboxes could not all be read", zap.String("event", "resync_failed"),
 					zap.Error(err), zap.Duration("retry_in", wait))
+				continue
 			}
+			failures = 0
+			again.Reset(resyncEvery)
 		case <-b.relist:
 			again.Reset(0)
 		case <-s.Done():
@@ -114,13 +119,47 @@ func (b *Bridge) booted(ctx context.Context, s *ami.Session) error {
 // order, through the same mailbox method, so none is lost and none overtaken.
 func (b *Bridge) resync(ctx context.Context, s *ami.Session) error {
 	start := time.Now()
+	b.mu.Lock()
+	b.desired.round++
+	b.mu.Unlock()
 	n, err := s.Mailboxes(ctx)
 	if err != nil {
 		return err
 	}
+	if err := b.readUnlisted(ctx, s); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	gone := b.desired.vanished(b.ids.next)
+	b.mu.Unlock()
+	if len(gone) > 0 {
+		b.poke()
+		b.log.Warn("mailboxes are no longer there; their lamps go off", zap.String("event", "mailboxes_vanished"),
+			zap.Int("mailboxes", len(gone)), zap.String("first", gone[0]))
+	}
 	b.setAMI(func(s *AMIStatus) { s.Resynced = time.Now() })
 	b.log.Info("read every mailbox", zap.String("event", "resync"),
 		zap.Int("mailboxes", n), zap.Duration("took", time.Since(start)))
+	return nil
+}
+
+// readUnlisted asks for the mailboxes that Asterisk has spoken of and never
+// lists: those of a realtime database. Events of theirs may have been missed too.
+func (b *Bridge) readUnlisted(ctx context.Context, s *ami.Session) error {
+	a := &agent{b: b, s: s}
+	b.mu.Lock()
+	unlisted := make(map[watchers.AoR]string)
+	for aor, m := range b.desired.mailboxes {
+		if m.known && m.round == 0 {
+			unlisted[aor] = m.name
+		}
+	}
+	b.mu.Unlock()
+	for aor, name := range unlisted {
+		if err := a.read(ctx, aor, name); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -129,24 +168,57 @@ func (b *Bridge) resync(ctx context.Context, s *ami.Session) error {
 func (b *Bridge) mailbox(box ami.Mailbox) {
 	aor, err := b.aorOf(box.Name)
 	if err != nil {
-		b.log.Warn("mailbox left out", zap.String("event", "mailbox_ignored"), zap.String("mailbox", box.Name), zap.Error(err))
+		b.ignore(box.Name, err)
 		return
 	}
 	b.o.Meter.Received()
+	holds := counts{new: clamp(box.New), old: clamp(box.Old)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.desired.mailboxFor(aor)
 	c := change{why: whyEvent, received: time.Now(), events: 1}
 	q := fresh
 	if box.Listed {
+		m.round = b.desired.round
+		if m.settled(box.Name, holds) {
+			return
+		}
 		c.why, q = whyResync, paced
 	}
-	b.mu.Lock()
-	m := b.desired.mailboxFor(aor)
-	m.hold(box.Name, counts{new: clamp(box.New), old: clamp(box.Old)})
+	m.hold(box.Name, holds)
 	if m.queue == none {
 		c.id = b.ids.next()
 	}
 	b.desired.mark(m, q, c)
-	b.mu.Unlock()
 	b.poke()
+}
+
+// maxIgnored bounds what is remembered of mailboxes without a domain.
+const maxIgnored = 10000
+
+// ignore complains of a mailbox once. The loop writes it: AMI's reader must not
+// wait for a log.
+func (b *Bridge) ignore(name string, why error) {
+	b.mu.Lock()
+	if b.ignored == nil {
+		b.ignored = make(map[string]bool)
+	}
+	known := b.ignored[name] || len(b.ignored) == maxIgnored
+	if !known {
+		b.ignored[name] = true
+	}
+	b.mu.Unlock()
+	if !known {
+		b.post(func() {
+			b.log.Warn("mailbox left out", zap.String("event", "mailbox_ignored"), zap.String("mailbox", name), zap.Error(why))
+		})
+	}
+}
+
+// settled tells whether a mailbox holds what it did and every phone shows it:
+// of most mailboxes a resync tells nothing new.
+func (m *mailbox) settled(name string, c counts) bool {
+	return m.known && m.name == name && m.want.new == c.new && m.want.old == c.old && m.since.IsZero()
 }
 
 var errNoDomain = errors.New("its context has no domain: set mailbox.domain")

@@ -131,7 +131,7 @@ func (d *DialogReport) verdict(holds *Counts, now time.Time) string {
 		return fmt.Sprintf("the last NOTIFY ended %s (%d %s); the next is due in %.0f s",
 			d.Last.Outcome, d.Last.Status, firstOf(d.Last.Reason, d.Last.Error), max(0, d.NextAttempt.Sub(now).Seconds()))
 	case d.Shows != nil:
-		return fmt.Sprintf("it shows %d/%d, which is not what the mailbox holds; the next change, or a resync, tells it", d.Shows.New, d.Shows.Old)
+		return fmt.Sprintf("it shows %d/%d, which is not what the mailbox holds; the next change tells it", d.Shows.New, d.Shows.Old)
 	}
-	return "it has not been told anything in this subscription; the next change, or a resync, tells it"
+	return "it has not been told anything in this subscription; the next change tells it"
 }

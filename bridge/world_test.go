@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -27,20 +28,26 @@ type world struct {
 	t *testing.T
 	b *Bridge
 
-	mu      sync.Mutex
-	rows    map[watchers.Key]watchers.Dialog
-	lamps   map[string]string // Call-ID to the counts its phone shows
-	cseqs   map[string]uint32 // Call-ID to the last CSeq taken
-	sent    []sent
-	flying  map[string]int
-	delay   time.Duration
-	answer  func(callID string) sipua.Outcome // nil: as a phone does
-	err     error                             // of the database
-	hang    time.Duration                     // how long it takes
-	lookups int
-	flavour watchers.Flavour
+	mu     sync.Mutex
+	rows   map[watchers.Key]watchers.Dialog
+	lamps  map[string]string // Call-ID to the counts its phone shows
+	cseqs  map[string]uint32 // Call-ID to the last CSeq taken
+	sent   []sent
+	flying map[string]int
+	delay  time.Duration
+	answer func(callID string) sipua.Outcome // nil: as a phone does
+	err    error                             // of the database
+	hang   time.Duration                     // how long it takes
+	poison string                            // a user whose rows fail every query
 
-	stopped func() // called in the bubble when the bridge has stopped
+	loseAnswers, loseRequests bool
+	challenged                uint32 // what a challenge adds to each CSeq
+	lookups                   int
+	flavour                   watchers.Flavour
+
+	touched []watchers.AoR    // for the next poll
+	trigger chan watchers.AoR // nil: the database does not tell
+	stopped func()            // called in the bubble when the bridge has stopped
 }
 
 type sent struct {
@@ -49,6 +56,7 @@ type sent struct {
 	cseq   uint32
 	counts string
 	bytes  string
+	target string
 }
 
 var testTemplate = func() *sipmsg.Template {
@@ -73,9 +81,15 @@ func inWorld(t *testing.T, o Options, test func(w *world, logs *observer.Observe
 		ctx, cancel := context.WithCancel(t.Context())
 		var loop sync.WaitGroup
 		loop.Go(func() { w.b.runLoop(ctx) })
+		loop.Go(func() { w.b.runWatch(ctx) })
+		looping, ends := context.WithCancel(context.WithoutCancel(ctx))
+		var behind sync.WaitGroup
+		behind.Go(func() { w.b.ledger.run(looping) })
 		test(w, logs)
 		cancel()
 		loop.Wait()
+		ends()
+		behind.Wait()
 		if w.stopped != nil {
 			w.stopped()
 		}
@@ -133,6 +147,9 @@ func (w *world) Dialogs(ctx context.Context, users []watchers.AoR) (map[watchers
 	}
 	found := make(map[watchers.AoR][]watchers.Dialog)
 	for _, u := range users {
+		if u.User == w.poison && w.poison != "" {
+			return nil, errors.New("cannot scan NULL into *string")
+		}
 		for _, d := range w.rows {
 			if d.Presentity == u.URI() {
 				found[u] = append(found[u], d)
@@ -156,6 +173,30 @@ func (w *world) NextCSeq(_ context.Context, dialogs []watchers.Dialog) (map[watc
 	return next, w.err
 }
 
+// Changed returns the users whose rows a test has touched since the last poll.
+func (w *world) Changed(context.Context, watchers.Mark) (users []watchers.AoR, next watchers.Mark, err error) {
+	w.lock(func() { users, w.touched, err = w.touched, nil, w.err })
+	return users, next, err
+}
+
+// Listen tells of touched users where the test has given it a channel.
+func (w *world) Listen(ctx context.Context, ready func(), changed func(watchers.AoR)) error {
+	var trigger chan watchers.AoR
+	w.lock(func() { trigger = w.trigger })
+	if trigger == nil {
+		return watchers.ErrNoTrigger
+	}
+	ready()
+	for {
+		select {
+		case u := <-trigger:
+			changed(u)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 func (w *world) Flavour(context.Context) (watchers.Flavour, error) { return w.flavour, nil }
 
 var fieldsOf = regexp.MustCompile(`(?s)\r\nCall-ID: (\S+)\r\nCSeq: (\d+) NOTIFY\r\n.*Voice-Message: (\S+) `)
@@ -172,7 +213,7 @@ func (w *world) Send(r sipua.Request, done func(sipua.Outcome)) {
 		return
 	}
 	cseq, _ := strconv.Atoi(m[2])
-	s := sent{time.Now(), m[1], uint32(cseq), m[3], string(msg)}
+	s := sent{time.Now(), m[1], uint32(cseq) + w.challenged, m[3], string(msg), r.Target}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sent = append(w.sent, s)
@@ -187,6 +228,10 @@ func (w *world) reply(s sent) sipua.Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.flying[s.callID]--
+	lost := sipua.Outcome{Class: sipua.NoAnswer, Status: 408, CSeq: s.cseq}
+	if w.loseRequests {
+		return lost
+	}
 	if w.answer != nil {
 		if o := w.answer(s.callID); o.Class != sipua.Acknowledged {
 			o.CSeq = s.cseq
@@ -197,6 +242,9 @@ func (w *world) reply(s sent) sipua.Outcome {
 		return sipua.Outcome{Class: sipua.CSeqTooLow, Status: 500, CSeq: s.cseq}
 	}
 	w.cseqs[s.callID], w.lamps[s.callID] = s.cseq, s.counts
+	if w.loseAnswers {
+		return lost
+	}
 	return sipua.Outcome{Class: sipua.Acknowledged, Status: 200, CSeq: s.cseq}
 }
 

@@ -47,14 +47,23 @@ func TestContract(t *testing.T) {
 		{"NextCSeq, concurrent callers", nextCSeqConcurrent},
 		{"NextCSeq, rows it cannot number", nextCSeqAbsent},
 		{"context", cancelled},
+		{"the ledger", ledgerKnows},
+		{"the ledger, CSeq", ledgerCSeq},
+		{"the ledger, hostile bytes", ledgerHostile},
+		{"the ledger, concurrent callers", ledgerConcurrent},
+		{"the ledger, pruned", ledgerPruned},
+		{"Changed", changed},
+		{"Changed, what cannot be looked up", changedOdd},
 	}
 	for _, e := range engines {
 		for _, flavour := range []string{"opensips", "kamailio"} {
 			for _, lookup := range []string{"presentity", "watcher"} {
 				t.Run(e.name+"/"+flavour+"/"+lookup, func(t *testing.T) {
 					db := e.open(t, flavour)
+					db.migrate(t)
 					byWatcher := lookup == "watcher"
-					s := subject{db, db.store(t, Config{ByWatcher: byWatcher}), byWatcher}
+					withLedger := byWatcher == (flavour == "opensips") // each lookup is tested with and without
+					s := subject{db, db.store(t, Config{ByWatcher: byWatcher, Ledger: withLedger}), byWatcher}
 					for _, c := range cases {
 						t.Run(c.name, func(t *testing.T) { c.test(t, s) })
 					}

@@ -48,6 +48,9 @@ type Dialog struct {
 	Status        int    // status: 1 active, 2 pending, 3 terminated, 4 waiting
 	LocalCSeq     uint32 // local_cseq: the server's last CSeq, more or less
 	RemoteCSeq    uint32 // remote_cseq: the phone's last CSeq
+
+	Acked    Acked // what the ledger knows
+	HasAcked bool  // whether it knows anything
 }
 
 // Live returns "" when a NOTIFY may be sent, else why not: "expired", "pending",

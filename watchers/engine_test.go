@@ -127,3 +127,11 @@ func (d *database) store(t testing.TB, c Config) Store {
 	t.Cleanup(s.Close)
 	return s
 }
+
+// migrate installs what zonkeymwi has in the database.
+func (d *database) migrate(t testing.TB) {
+	t.Helper()
+	if err := Migrate(t.Context(), Config{URL: d.url}); err != nil {
+		t.Fatal(err)
+	}
+}

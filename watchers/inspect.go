@@ -24,6 +24,9 @@ type Inspection struct {
 	Missing   []string // columns that a lookup needs
 	Flavour   Flavour
 
+	Trigger           bool // what Listen needs is installed, and enabled
+	Ledger, CanRecord bool // there is a ledger; it may be read and written
+
 	CanSelect, CanUpdate bool   // all columns that are read; local_cseq
 	Index                string // the one that serves the lookup, "" for none
 	CreateIndex          string // the statement that makes one; "" when there is one, and for a view

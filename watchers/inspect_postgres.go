@@ -22,6 +22,8 @@ JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS m ON m.oid = c.relam
 JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
 WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indisready AND m.amname IN ('btree', 'hash') AND a.attname = $2
 AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) LIKE '%message-summary%') ORDER BY 1 LIMIT 1`
+	pgLedger = `SELECT to_regclass($1) IS NOT NULL, coalesce(bool_and(has_table_privilege(to_regclass($1), may)), false)
+FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS may`
 	pgKind = `SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)`
 )
 
@@ -46,7 +48,9 @@ func (p *postgres) inspect(ctx context.Context) (in Inspection, err error) {
 		err = p.query(ctx, one(&in.CanSelect, &in.CanUpdate), pgRights, p.quoted, needed())
 	}
 	if err == nil && in.Exists && in.Missing == nil {
-		err = p.index(ctx, &in)
+		if err = p.index(ctx, &in); err == nil {
+			err = p.migrated(ctx, &in)
+		}
 		if err == nil && in.CanSelect {
 			err = p.count(ctx, p.query, p.byWatcher, &in)
 		}
@@ -82,4 +86,13 @@ func (p *postgres) index(ctx context.Context, in *Inspection) error {
 		in.CreateIndex = "CREATE INDEX ON " + p.quoted + " (" + all + ")"
 	}
 	return err
+}
+
+// migrated notes what of Migrations is there.
+func (p *postgres) migrated(ctx context.Context, in *Inspection) error {
+	var channel string
+	if err := p.query(ctx, one(&channel, &in.Trigger), pgChannel, p.quoted); err != nil {
+		return err
+	}
+	return p.query(ctx, one(&in.Ledger, &in.CanRecord), pgLedger, quoted(p.beside(ledgerTable)))
 }

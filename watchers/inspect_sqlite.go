@@ -34,6 +34,12 @@ func (s *sqliteStore) inspect(ctx context.Context) (in Inspection, err error) {
 	}
 	in.CanSelect = true // SQLite has no grants: who opens the file may
 	in.CanUpdate, in.ReadOnly = s.writable(ctx)
+	var ledger []string
+	if err := s.query(ctx, func(r rows) error { return scanStrings(r, &ledger) }, liteColumns, ledgerTable, schema); err != nil {
+		return in, err
+	}
+	in.Ledger = len(ledger) > 0
+	in.CanRecord = in.Ledger && in.CanUpdate
 	first, all := indexed(s.byWatcher)
 	if err := s.query(ctx, one(&in.Index), liteIndex, name, schema, schema, first); err != nil {
 		return in, err

@@ -20,12 +20,14 @@ type postgres struct {
 	user         string
 	byWatcher    bool
 	lookup, draw string // SQL
+	withLedger   string // lookup, and what the ledger knows
+	quiet        time.Duration
 }
 
 // As the subquery locks in one order, two callers with the same dialogs cannot deadlock.
 const (
-	pgByPresentity = `SELECT {columns} FROM {table} WHERE presentity_uri = ANY($1::text[]) AND {event}`
-	pgByWatcher    = `SELECT {columns} FROM {table} JOIN unnest($1::text[], $2::text[]) AS k(k_user, k_domain)
+	pgByPresentity = `SELECT {columns} FROM {table} AS w WHERE presentity_uri = ANY($1::text[]) AND {event}`
+	pgByWatcher    = `SELECT {columns} FROM {table} AS w JOIN unnest($1::text[], $2::text[]) AS k(k_user, k_domain)
 ON watcher_username = k_user AND watcher_domain = k_domain WHERE {event}`
 	pgNextCSeq = `WITH locked AS (
 SELECT presentity_uri, callid, to_tag, from_tag FROM {table} AS w
@@ -56,12 +58,12 @@ func openPostgres(c Config, t *table) (Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	p := &postgres{table: t, pool: pool, user: conn.User, byWatcher: c.ByWatcher,
-		lookup: t.sql(pgByPresentity), draw: t.sql(pgNextCSeq)}
+	lookup := pgByPresentity
 	if c.ByWatcher {
-		p.lookup = t.sql(pgByWatcher)
+		lookup = pgByWatcher
 	}
-	return p, nil
+	return &postgres{table: t, pool: pool, user: conn.User, byWatcher: c.ByWatcher, quiet: keepAlive,
+		lookup: t.sql(lookup), withLedger: t.sql(joinLedger(lookup)), draw: t.sql(pgNextCSeq)}, nil
 }
 
 func (p *postgres) Close() { p.pool.Close() }
@@ -72,7 +74,13 @@ func (p *postgres) Dialogs(ctx context.Context, aors []AoR) (map[AoR][]Dialog, e
 	if len(b.aors) == 0 {
 		return found, nil
 	}
-	err := p.query(ctx, func(r rows) error { return b.scan(r, found) }, p.lookup, b.pgArgs()...)
+	err := p.lookUp(func(acked bool) error {
+		sql := p.lookup
+		if acked {
+			sql = p.withLedger
+		}
+		return p.query(ctx, func(r rows) error { return b.scan(r, acked, found) }, sql, b.pgArgs()...)
+	}, p.ledgerFault)
 	if err != nil {
 		return nil, p.explain(err, "SELECT")
 	}
@@ -117,16 +125,20 @@ func (p *postgres) Flavour(ctx context.Context) (Flavour, error) {
 	return p.judge(have)
 }
 
-// query runs one statement. After a lost connection the idle ones are presumed
-// lost too, else each would cost its caller an error after a restart.
 func (p *postgres) query(ctx context.Context, scan func(rows) error, sql string, args ...any) error {
 	r, err := p.pool.Query(ctx, sql, args...)
 	if err == nil {
 		err = scan(r)
 		r.Close()
 	}
+	p.suspect(ctx, err)
+	return err
+}
+
+// suspect presumes, after a lost connection, that the idle ones are lost too,
+// else each would cost its caller an error after a restart.
+func (p *postgres) suspect(ctx context.Context, err error) {
 	if err != nil && ctx.Err() == nil && lost(err) {
 		p.pool.Reset()
 	}
-	return err
 }

@@ -13,15 +13,21 @@ type rows interface {
 	Err() error
 }
 
-// scanDialog reads one row of columns.
-func scanDialog(r rows) (d Dialog, err error) {
+// scanDialog reads one row of columns, and of ledgerColumns if acked.
+func scanDialog(r rows, acked bool) (d Dialog, err error) {
 	var eventID, recordRoute *string
 	var localCSeq, remoteCSeq int64
-	err = r.Scan(&d.Presentity, &d.WatcherUser, &d.WatcherDomain, &d.ToUser, &d.ToDomain, &eventID,
+	var a ackedRow
+	to := []any{&d.Presentity, &d.WatcherUser, &d.WatcherDomain, &d.ToUser, &d.ToDomain, &eventID,
 		&d.CallID, &d.ToTag, &d.FromTag, &localCSeq, &remoteCSeq,
-		&d.Contact, &recordRoute, &d.LocalContact, &d.SocketInfo, &d.Expires, &d.Status)
+		&d.Contact, &recordRoute, &d.LocalContact, &d.SocketInfo, &d.Expires, &d.Status}
+	if acked {
+		to = append(to, a.dest()...)
+	}
+	err = r.Scan(to...)
 	d.EventID, d.RecordRoute = deref(eventID), deref(recordRoute)
 	d.LocalCSeq, d.RemoteCSeq = cseq(localCSeq), cseq(remoteCSeq)
+	d.Acked, d.HasAcked = a.acked()
 	return d, err
 }
 
@@ -80,8 +86,8 @@ func newBatch(aors []AoR, byWatcher bool) batch {
 	return b
 }
 
-// scan adds the dialogs in rows of columns to found, under the AoRs of b.
-func (b batch) scan(r rows, found map[AoR][]Dialog) error {
+// scan adds the dialogs in rows, as scanDialog reads them, to found, under the AoRs of b.
+func (b batch) scan(r rows, acked bool, found map[AoR][]Dialog) error {
 	byURI := make(map[string]AoR, len(b.aors))
 	if !b.byWatcher {
 		for _, a := range b.aors {
@@ -89,7 +95,7 @@ func (b batch) scan(r rows, found map[AoR][]Dialog) error {
 		}
 	}
 	for r.Next() {
-		d, err := scanDialog(r)
+		d, err := scanDialog(r, acked)
 		if err != nil {
 			return err
 		}

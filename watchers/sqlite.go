@@ -23,14 +23,15 @@ type sqliteStore struct {
 	db           *sql.DB
 	byWatcher    bool
 	lookup, draw string // SQL
+	withLedger   string // lookup, and what the ledger knows
 	tuned        atomic.Bool
-	prepared     sync.Map // SQL, of which there are three, to *sql.Stmt
+	prepared     sync.Map // SQL, of which there are few, to *sql.Stmt
 }
 
 // A batch travels as one JSON array of arrays.
 const (
-	liteByPresentity = `SELECT {columns} FROM {table} WHERE presentity_uri IN (SELECT value FROM json_each(?)) AND {event}`
-	liteByWatcher    = `SELECT {columns} FROM {table}
+	liteByPresentity = `SELECT {columns} FROM {table} AS w WHERE presentity_uri IN (SELECT value FROM json_each(?)) AND {event}`
+	liteByWatcher    = `SELECT {columns} FROM {table} AS w
 WHERE (watcher_username, watcher_domain) IN (SELECT value->>0, value->>1 FROM json_each(?)) AND {event}`
 	liteNextCSeq = `UPDATE {table} SET local_cseq = local_cseq + 1
 FROM (SELECT value->>0 AS k_uri, value->>1 AS k_callid, value->>2 AS k_to, value->>3 AS k_from FROM json_each(?))
@@ -51,11 +52,12 @@ func openSQLite(c Config, t *table, path string) (Store, error) {
 	conns := cmp.Or(c.MaxConns, 4)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	s := &sqliteStore{table: t, path: path, db: db, byWatcher: c.ByWatcher, lookup: t.sql(liteByPresentity), draw: t.sql(liteNextCSeq)}
+	lookup := liteByPresentity
 	if c.ByWatcher {
-		s.lookup = t.sql(liteByWatcher)
+		lookup = liteByWatcher
 	}
-	return s, nil
+	return &sqliteStore{table: t, path: path, db: db, byWatcher: c.ByWatcher,
+		lookup: t.sql(lookup), withLedger: t.sql(joinLedger(lookup)), draw: t.sql(liteNextCSeq)}, nil
 }
 
 func (s *sqliteStore) Close() { s.db.Close() } // its error would say only that a read was cut short
@@ -70,7 +72,14 @@ func (s *sqliteStore) Dialogs(ctx context.Context, aors []AoR) (map[AoR][]Dialog
 	if b.byWatcher {
 		keys = column(b.aors, func(a AoR) [2]string { return [2]string{a.User, a.Domain} })
 	}
-	if err := s.query(ctx, func(r rows) error { return b.scan(r, found) }, s.lookup, asJSON(keys)); err != nil {
+	err := s.lookUp(func(acked bool) error {
+		sql := s.lookup
+		if acked {
+			sql = s.withLedger
+		}
+		return s.query(ctx, func(r rows) error { return b.scan(r, acked, found) }, sql, asJSON(keys))
+	}, s.ledgerFault)
+	if err != nil {
 		return nil, err
 	}
 	return found, nil

@@ -2,6 +2,7 @@ package watchers
 
 import (
 	"fmt"
+	"hash/maphash"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,6 +41,8 @@ type table struct {
 	name   string // as configured
 	quoted string // as SQL wants it
 	known  atomic.Int32
+	seed   maphash.Seed // of hash
+	ledger
 }
 
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?$`)
@@ -51,14 +54,24 @@ func parseTable(name string) (*table, error) {
 	if !tableName.MatchString(name) {
 		return nil, fmt.Errorf("database table %q: want table or schema.table, of letters, digits and underscores, at most 63 each", name)
 	}
-	return &table{name: name, quoted: `"` + strings.ReplaceAll(name, ".", `"."`) + `"`}, nil
+	return &table{name: name, quoted: quoted(name), seed: maphash.MakeSeed()}, nil
 }
 
-// sql makes a statement: {table}, {columns} and {event} are filled in.
+// quoted makes a checked name what SQL wants.
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, ".", `"."`) + `"` }
+
+// beside returns the name of a table in the same schema.
+func (t *table) beside(name string) string {
+	return t.name[:strings.LastIndexByte(t.name, '.')+1] + name
+}
+
+// sql makes a statement: {table}, {ledger}, {columns} of {table} AS w, and
+// {event} are filled in.
 func (t *table) sql(statement string) string {
 	return strings.NewReplacer(
 		"{table}", t.quoted,
-		"{columns}", strings.Join(columns, ", "),
+		"{ledger}", quoted(t.beside(ledgerTable)),
+		"{columns}", "w."+strings.Join(columns, ", w."),
 		"{event}", "event = 'message-summary'",
 	).Replace(statement)
 }
@@ -92,7 +105,8 @@ func (t *table) judge(have []string) (Flavour, error) {
 
 // What to do, by what is wrong; shared so that every engine says the same.
 const (
-	mendTable = "create it with the proxy's own tool (opensips-cli -x database create, kamdbctl create), or set the table's name and the database"
+	mendTable  = "create it with the proxy's own tool (opensips-cli -x database create, kamdbctl create), or set the table's name and the database"
+	mendLedger = "create it with zonkeymwi migrate"
 	// A column of the wrong table, or of a proxy too old.
 	mendColumn = "is this the proxy's active_watchers? If so, bring it to the version of the proxy"
 )

@@ -1,0 +1,135 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zonkeymwi/watchers"
+)
+
+// Ledger keeps what phones acknowledged beyond the bridge's own life; a
+// watchers.Store is one. Its entries come back with the dialogs.
+//
+// Acknowledged means that the phone answered 2xx to a NOTIFY with these counts
+// in this state of its subscription. It says nothing of a subscription that has
+// been refreshed since.
+type Ledger interface {
+	Record(ctx context.Context, entries []watchers.Entry) error
+	Prune(ctx context.Context) (int64, error)
+}
+
+const (
+	recordEvery = 200 * time.Millisecond // what is lost with kill -9 is sent once more
+	recordBatch = 1000
+	recordTime  = 5 * time.Second
+	pruneEvery  = time.Hour
+)
+
+// ledger writes behind: nothing waits for it, and of a dialog only the last
+// acknowledgement is kept, so that memory is bounded by dialogs.
+type ledger struct {
+	to  Ledger
+	log *zap.Logger
+
+	mu      sync.Mutex
+	pending map[watchers.Key]watchers.Acked
+}
+
+// note takes an acknowledgement. It never blocks.
+func (l *ledger) note(d *dialog, now time.Time) {
+	if l.to == nil {
+		return
+	}
+	c, s := d.acked.counts, d.acked.stamp
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pending == nil {
+		l.pending = make(map[watchers.Key]watchers.Acked)
+	}
+	l.pending[d.row.Key] = watchers.Acked{New: c.new, Old: c.old, NewUrgent: c.newUrgent, OldUrgent: c.oldUrgent,
+		RemoteCSeq: s.remoteCSeq, Expires: s.expires, Contact: s.contact, CSeq: d.cseq, At: now.Unix()}
+}
+
+// run writes until ctx ends, and once more then.
+func (l *ledger) run(ctx context.Context) {
+	if l.to == nil {
+		return
+	}
+	write, prune := time.NewTicker(recordEvery), time.NewTicker(pruneEvery)
+	defer write.Stop()
+	defer prune.Stop()
+	for failing := false; ; {
+		select {
+		case <-write.C:
+			failing = l.flush(ctx, failing)
+		case <-prune.C:
+			ctx, cancel := context.WithTimeout(ctx, recordTime)
+			_, _ = l.to.Prune(ctx) // the next will do
+			cancel()
+		case <-ctx.Done():
+			l.flush(context.WithoutCancel(ctx), failing)
+			return
+		}
+	}
+}
+
+// flush writes what is pending, and tells whether that failed.
+func (l *ledger) flush(ctx context.Context, failing bool) bool {
+	for {
+		batch := l.take()
+		if len(batch) == 0 {
+			return false
+		}
+		ctx, cancel := context.WithTimeout(ctx, recordTime)
+		err := l.to.Record(ctx, batch)
+		cancel()
+		if err == nil {
+			continue
+		}
+		l.putBack(batch)
+		if !failing {
+			l.log.Warn("the ledger could not be written; after a restart the phones would be told again",
+				zap.String("event", "ledger_failed"), zap.Error(err))
+		}
+		return true
+	}
+}
+
+func (l *ledger) take() []watchers.Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	batch := make([]watchers.Entry, 0, min(recordBatch, len(l.pending)))
+	for key, acked := range l.pending {
+		if len(batch) == recordBatch {
+			break
+		}
+		batch = append(batch, watchers.Entry{Key: key, Acked: acked})
+		delete(l.pending, key)
+	}
+	return batch
+}
+
+// putBack keeps what could not be written, unless something newer has come.
+func (l *ledger) putBack(batch []watchers.Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range batch {
+		if _, newer := l.pending[e.Key]; !newer {
+			l.pending[e.Key] = e.Acked
+		}
+	}
+}
+
+// adopt takes over what the ledger knows of a dialog: from before a restart, or
+// from another bridge that shares the mailboxes.
+func (d *dialog) adopt(row *watchers.Dialog) {
+	a := &row.Acked
+	if !row.HasAcked || a.CSeq <= d.cseq {
+		return
+	}
+	d.cseq = a.CSeq
+	d.acked = shown{counts{a.New, a.Old, a.NewUrgent, a.OldUrgent}, stamp{a.RemoteCSeq, a.Expires, a.Contact}}
+}

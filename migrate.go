@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+)
+
+// migrateCommand installs what the bridge has in the proxy's database.
+func migrateCommand(ctx context.Context, args []string, out, errs io.Writer) int {
+	a := newArguments("migrate", out, errs)
+	onlyPrint := a.Bool("print", false, "print the SQL instead of applying it")
+	if code, ok := a.parse(args); !ok {
+		return code
+	}
+	c, ok := a.config()
+	if !ok {
+		return exitFailed
+	}
+	s, err := settingsOf(c)
+	if err != nil {
+		return a.fail(err)
+	}
+	if *onlyPrint {
+		sql, err := s.Migrations()
+		if err != nil {
+			return a.fail(err)
+		}
+		fmt.Fprint(out, sql)
+		return exitDone
+	}
+	if err := s.Migrate(ctx); err != nil {
+		return a.fail(err)
+	}
+	fmt.Fprintln(out, "The trigger and the ledger are installed in", c.Database.Redacted())
+	return exitDone
+}

@@ -1,0 +1,87 @@
+package watchers
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/jackc/pgx/v5"
+)
+
+var (
+	//go:embed migrate.postgres.sql
+	pgMigrations string
+	//go:embed migrate.sqlite.sql
+	liteMigrations string
+)
+
+// migrator is a Store that can be migrated.
+type migrator interface {
+	migrations() string
+	migrate(ctx context.Context) error
+}
+
+// Migrations returns the SQL, one transaction with comments, that installs the
+// trigger for Listen (not in SQLite) and the ledger. To apply it again is harmless.
+func Migrations(c Config) (sql string, err error) {
+	err = c.migrator(func(m migrator) error { sql = m.migrations(); return nil })
+	return sql, err
+}
+
+// Migrate applies Migrations, as the user of c.URL. An error, which holds no
+// secret, says who may do it if that user may not.
+func Migrate(ctx context.Context, c Config) error {
+	return c.migrator(func(m migrator) error { return m.migrate(ctx) })
+}
+
+func (c Config) migrator(do func(migrator) error) error {
+	c.MaxConns = 1
+	s, err := Open(c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return do(s.(migrator))
+}
+
+func (p *postgres) migrations() string {
+	role := strings.Map(func(r rune) rune { // it stands in a comment of one line
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, p.user)
+	return strings.ReplaceAll(p.sql(pgMigrations), "{role}", pgx.Identifier{role}.Sanitize())
+}
+
+func (p *postgres) migrate(ctx context.Context) error {
+	conn, err := p.pool.Acquire(ctx)
+	if err == nil {
+		_, err = conn.Conn().PgConn().Exec(ctx, p.migrations()).ReadAll() // the pool closes a connection that is still in a transaction
+		conn.Release()
+	}
+	switch code(err) {
+	case "42501": // insufficient_privilege
+		return fmt.Errorf("database: user %q: %w: this takes the owner of the table %s, who may CREATE in its schema: "+
+			"use their URL, or have them apply what zonkeymwi migrate --print shows", p.user, err, p.name)
+	case "55P03": // lock_not_available
+		return fmt.Errorf("database table %s: %w: a long transaction uses it; try again after it", p.name, err)
+	}
+	if err != nil {
+		return p.explain(err, "SELECT")
+	}
+	return nil
+}
+
+func (s *sqliteStore) migrations() string { return s.sql(liteMigrations) }
+
+func (s *sqliteStore) migrate(ctx context.Context) error {
+	conn, err := s.db.Conn(ctx)
+	if err == nil {
+		_, err = conn.ExecContext(ctx, s.migrations())
+		conn.Close() // with MaxConns 1 and the Store closed next, a transaction left open ends here
+	}
+	return s.explain(err)
+}
