@@ -88,7 +88,7 @@ func settingsOf(c *config.Config) (s bridge.Settings, err error) {
 	}
 	s.CSeq = bridge.CSeqMode(c.Sip.CSeq)
 	s.Database.Ledger = c.Database.Ledger
-	s.Listen, s.PollInterval = c.Database.Listen, c.Database.PollInterval
+	s.Listen = c.Database.Listen
 	if c.Sip.Method != config.MethodNotify {
 		return s, fmt.Errorf(`%s: sip.method = "publish" is not built yet; use "notify"`, c.Path)
 	}
@@ -101,7 +101,7 @@ func liveOf(c *config.Config) (l bridge.Live, err error) {
 	l.AoR = c.Sip.RequestURI == config.RequestURIAoR
 	l.SocketInfo = c.Sip.Route == config.RouteSocketInfo
 	l.UserAgent, l.ContactUser, l.VMExten = c.Sip.UserAgent, c.Sip.ContactUser, c.Sip.VMExten
-	l.Rate, l.UserEvent = c.Sip.Rate, c.Ami.UserEvent
+	l.Rate, l.UserEvent, l.PollInterval = c.Sip.Rate, c.Ami.UserEvent, c.Database.PollInterval
 	return l, l.SetTemplate(c.Sip.Template)
 }
 

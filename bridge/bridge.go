@@ -44,7 +44,7 @@ type Sender interface {
 }
 
 // CSeqMode says where a NOTIFY's CSeq comes from; the proxy's own NOTIFYs take
-// theirs from the same number space (docs/choosing.md).
+// theirs from the same number space (docs/guarantees.md).
 type CSeqMode string
 
 // The modes of sip.cseq.
@@ -64,8 +64,7 @@ type Options struct {
 	Ledger  Ledger // nil: what phones acknowledged is forgotten with a restart
 	CSeq    CSeqMode
 
-	Listen       bool          // hear of new subscriptions from the database, where its trigger is installed
-	PollInterval time.Duration // how often it is asked for them otherwise; 0: 5 s
+	Listen bool // hear of new subscriptions from the database, where its trigger is installed
 
 	Drain time.Duration // how long a stop may take for what is under way; 0: 5 s
 	Log   *zap.Logger
@@ -80,13 +79,14 @@ type Live struct {
 	// names none), or false where there is none.
 	Domain func(context string) (string, bool)
 
-	AoR         bool   // Request-URI is the watcher's address of record, not its contact
-	SocketInfo  bool   // send to the socket that took the subscription, not to the proxy
-	UserAgent   string // of the NOTIFY
-	ContactUser string // of the Contact, where the row has none
-	VMExten     string // user of Message-Account: the extension that plays the messages
-	Rate        int    // NOTIFYs a second that a resync may send; 0: 500
-	UserEvent   string // the AMI UserEvent that asks for a resend; "": none does
+	AoR          bool          // Request-URI is the watcher's address of record, not its contact
+	SocketInfo   bool          // send to the socket that took the subscription, not to the proxy
+	UserAgent    string        // of the NOTIFY
+	ContactUser  string        // of the Contact, where the row has none
+	VMExten      string        // user of Message-Account: the extension that plays the messages
+	Rate         int           // NOTIFYs a second that a resync may send; 0: 500
+	PollInterval time.Duration // how often the database is asked for new subscriptions; 0: 5 s
+	UserEvent    string        // the AMI UserEvent that asks for a resend; "": none does
 }
 
 const (
@@ -137,9 +137,6 @@ func New(o Options) (*Bridge, error) {
 	if o.CSeq == "" {
 		o.CSeq = CSeqClock
 	}
-	if o.PollInterval <= 0 {
-		o.PollInterval = defaultPoll
-	}
 	if o.Drain <= 0 {
 		o.Drain = defaultDrain
 	}
@@ -159,6 +156,9 @@ func (l Live) withDefaults() *Live {
 	}
 	if l.Rate <= 0 {
 		l.Rate = defaultRate
+	}
+	if l.PollInterval <= 0 {
+		l.PollInterval = defaultPoll
 	}
 	return &l
 }

@@ -53,7 +53,7 @@ func (w *watch) listen(ctx context.Context) {
 		case errors.Is(err, watchers.ErrNoTrigger):
 			wait = triggerGap
 			w.b.log.Info("new subscriptions are found by polling: the trigger is not installed (zonkeymwi migrate)",
-				zap.String("event", "polling"), zap.Duration("every", w.b.o.PollInterval))
+				zap.String("event", "polling"), zap.Duration("every", w.b.live.Load().PollInterval))
 		default:
 			w.b.log.Warn("the database no longer tells of subscriptions", zap.String("event", "listen_lost"),
 				zap.Error(err), zap.Duration("retry_in", wait))
@@ -83,10 +83,11 @@ func (w *watch) set(listening bool) {
 func (w *watch) interval() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	interval := w.b.live.Load().PollInterval
 	if w.listening {
-		return listenedPoll * w.b.o.PollInterval
+		return listenedPoll * interval
 	}
-	return w.b.o.PollInterval
+	return interval
 }
 
 // poll asks for what changed since the last time.

@@ -38,7 +38,7 @@ func amiKeys() []Key {
 func databaseKeys() []Key {
 	return []Key{
 		{Name: "url", Required: true, Secret: true, Want: wantURL, valid: isDatabaseURL,
-			Doc:   "postgres://user:password@host/database, mysql://user:password@host/database or sqlite:PATH; or give url_file.",
+			Doc:   "postgres://user:password@host/database or sqlite:PATH; or give url_file. (mysql:// is known, but not built yet.)",
 			field: func(c *Config) any { return &c.Database.URL }},
 		file(Key{Name: "url_file",
 			Doc:   "A file that holds the URL and nothing else; a newline at its end is ignored.",
@@ -55,10 +55,10 @@ func databaseKeys() []Key {
 			field: func(c *Config) any { return &c.Database.Listen }},
 		{Name: "poll_interval", Default: "5s", Reload: true, Want: `a duration from 100ms to 1h, such as "5s"`,
 			valid: isDuration(100*time.Millisecond, time.Hour),
-			Doc:   "How often to look for new subscriptions where nothing tells of them.",
+			Doc:   "How often to look for new subscriptions where nothing tells of them; where the trigger does, a twelfth as often.",
 			field: func(c *Config) any { return &c.Database.PollInterval }},
 		{Name: "ledger", Default: "false",
-			Doc:   "Keep what each phone acknowledged in the database, so that bridges over shared voicemail do not repeat each other; migrate makes its table.",
+			Doc:   "Keep what each phone acknowledged in the database, so that a restarted bridge tells only what has changed, and bridges over shared voicemail do not repeat each other; migrate makes its table.",
 			field: func(c *Config) any { return &c.Database.Ledger }},
 	}
 }

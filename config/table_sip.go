@@ -30,7 +30,7 @@ func sipMessageKeys() []Key {
 			Doc:   "The extension that the phone's message button dials (Message-Account).",
 			field: func(c *Config) any { return &c.Sip.VMExten }},
 		{Name: "method", Values: []string{MethodNotify, MethodPublish},
-			Doc:   `"notify" sends into each phone's dialog, "publish" hands the state to the proxy's presence server (RFC 3903).`,
+			Doc:   `"notify" sends into each phone's dialog, "publish" (RFC 3903, to the proxy's presence server) is known, but not built yet.`,
 			field: func(c *Config) any { return &c.Sip.Method }},
 		{Name: "cseq", Values: []string{CSeqClock, CSeqDatabase, CSeqAhead},
 			Doc:   `Where CSeq comes from: "clock" is unix time and wants the proxy's own NOTIFYs rewritten likewise, "database" counts in the table (Kamailio with subs_db_mode 3 only), "ahead" stays above the table and needs nothing, but the proxy's own later NOTIFYs are refused.`,
