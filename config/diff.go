@@ -1,9 +1,13 @@
 package config
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // Diff returns the keys whose values differ between two configurations, in the
-// order of Keys. What a key's file holds counts as its value.
+// order of Keys. What a key's file holds counts as its value, and not as that of
+// the key beside it.
 func Diff(a, b *Config) (keys []Key) {
 	for _, k := range Keys() {
 		same := reflect.DeepEqual(k.field(a), k.field(b))
@@ -14,5 +18,7 @@ func Diff(a, b *Config) (keys []Key) {
 			keys = append(keys, k)
 		}
 	}
-	return keys
+	return slices.DeleteFunc(keys, func(k Key) bool {
+		return slices.ContainsFunc(keys, func(f Key) bool { return f.into != nil && f.String() == k.String()+"_file" })
+	})
 }
