@@ -147,3 +147,11 @@ func (p *Program) Stop() {
 		p.t.Errorf("exit code %d after SIGTERM, want 0", code)
 	}
 }
+
+// Kill ends the program as a crash would.
+func (p *Program) Kill() {
+	p.t.Helper()
+	if err := p.process.stop(syscall.SIGKILL, patience); err != nil {
+		p.t.Error(err)
+	}
+}
