@@ -99,6 +99,9 @@ func (c *call) lost(t *transaction, err error) {
 	if c.ua.closed.Load() {
 		err = ErrClosed // whatever that made the transport say
 	}
+	if t.conn != nil && errors.Is(err, errTimeout) {
+		t.conn.suspect()
+	}
 	var connect *connectError
 	noConn := errors.As(err, &connect)
 	switch {

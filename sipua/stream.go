@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,6 +50,7 @@ func (s *streams) to(t target) (*stream, error) {
 		s.open = make(map[target]*stream)
 	}
 	c := &stream{ua: s.ua, to: t, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	c.heard.Store(time.Now().UnixNano())
 	s.open[t] = c
 	s.ua.tasks.Go(c.run)
 	return c, nil
@@ -81,6 +83,8 @@ type stream struct {
 	to   target
 	wake chan struct{} // something is queued
 	done chan struct{} // it ended
+
+	heard atomic.Int64 // when something last came, Unix nanoseconds; at first when it was made
 
 	mu    sync.Mutex
 	conn  net.Conn // nil until connected
@@ -184,7 +188,16 @@ func (s *stream) read(conn net.Conn) {
 			s.end(fmt.Errorf("%w: %w", errBroken, err))
 			return
 		}
+		s.heard.Store(time.Now().UnixNano())
 		s.ua.receive(msg)
+	}
+}
+
+// suspect ends a connection on which nothing came for a whole transaction: its peer may have vanished without a word, and the
+// kernel would try for a quarter of an hour.
+func (s *stream) suspect() {
+	if silence := time.Since(time.Unix(0, s.heard.Load())); silence >= s.ua.cfg.Timers.f() {
+		s.end(fmt.Errorf("%w: nothing came for %v", errBroken, silence.Round(time.Second)))
 	}
 }
 

@@ -203,3 +203,18 @@ func TestTLS(t *testing.T) {
 		t.Errorf("%d requests came through", n)
 	}
 }
+
+// A peer that takes everything and says nothing may have vanished: the next request has a connection of its own.
+func TestSilentConnectionIsNotUsedAgain(t *testing.T) {
+	l := &countingListener{Listener: listen(t, "127.0.0.1:0")}
+	p := tcpPeer(t, l, func(int, []byte) [][]byte { return nil })
+	u := client(t, p.addr+";transport=tcp", Config{Timers: Timers{T1: 5 * time.Millisecond}})
+	for range 2 {
+		if o := u.Do(t.Context(), notify("sip:a@127.0.0.1", 100)); o.Class != NoAnswer {
+			t.Errorf("%v", o)
+		}
+	}
+	if l.count() != 2 {
+		t.Errorf("%d connections, want 2", l.count())
+	}
+}

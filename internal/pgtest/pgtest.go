@@ -98,17 +98,22 @@ func create(t testing.TB) *Server {
 	t.Helper()
 	bin := binaries()
 	if bin == "" {
-		const missing = "no PostgreSQL server on this machine: install Debian's package postgresql (initdb and postgres in /usr/lib/postgresql/*/bin or PATH)"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
+		lacking(t, "no PostgreSQL server on this machine: install Debian's package postgresql (initdb and postgres in /usr/lib/postgresql/*/bin or PATH)")
 	}
 	s, err := newServer(bin)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// lacking skips t, or fails it if CI=true.
+func lacking(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }
 
 // CreateDB makes the UTF-8 database name.

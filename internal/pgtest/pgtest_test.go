@@ -99,3 +99,22 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// In transaction mode what a client sets is gone, or another's, after its transaction.
+func TestBouncerLendsConnections(t *testing.T) {
+	s := NewServer(t)
+	url := s.Bouncer(t, "postgres") + "&default_query_exec_mode=exec"
+	clients := make([]*pgx.Conn, 8)
+	pids := map[int]bool{}
+	for i := range clients {
+		c, err := pgx.Connect(t.Context(), url)
+		must(t, err)
+		defer c.Close(context.Background())
+		var pid int
+		must(t, c.QueryRow(t.Context(), "SELECT pg_backend_pid()").Scan(&pid))
+		pids[pid] = true
+	}
+	if len(pids) >= len(clients) {
+		t.Errorf("%d clients have %d connections", len(clients), len(pids))
+	}
+}
