@@ -105,14 +105,19 @@ func (b *Bridge) conflict(now time.Time) {
 		return
 	}
 	l.hintAt = now.Add(conflictGap)
-	b.log.Warn(conflictMend[b.o.CSeq], zap.String("event", "cseq_conflicts"), zap.Int("conflicts", l.conflicts))
+	b.log.Warn("phones refuse our CSeq: "+b.o.CSeq.ConflictMend(), zap.String("event", "cseq_conflicts"), zap.Int("conflicts", l.conflicts))
 	l.conflicts = 0
 }
 
-var conflictMend = map[CSeqMode]string{
-	CSeqClock:    "phones refuse our CSeq: the proxy's own NOTIFYs do not take theirs from the clock; add the local-request route of the README",
-	CSeqDatabase: `phones refuse our CSeq: the proxy does not read local_cseq; sip.cseq = "database" wants Kamailio with subs_db_mode 3`,
-	CSeqAhead:    `phones refuse our CSeq: the proxy numbers its NOTIFYs by itself; add the local-request route of the README and set sip.cseq = "clock"`,
+// ConflictMend is what ends conflicts in a mode.
+func (m CSeqMode) ConflictMend() string {
+	switch m {
+	case CSeqDatabase:
+		return `the proxy does not read local_cseq; sip.cseq = "database" wants Kamailio with subs_db_mode 3`
+	case CSeqAhead:
+		return `the proxy numbers its NOTIFYs by itself; add the local-request route of the README and set sip.cseq = "clock"`
+	}
+	return "the proxy's own NOTIFYs do not take theirs from the clock, or its clock is ahead; add the local-request route of the README, and NTP"
 }
 
 // lowCSeqTries is how many 500s in a row are taken for a CSeq that was not

@@ -16,6 +16,9 @@ type Status struct {
 	Outcomes    map[string]uint64 `json:"outcomes"`  // NOTIFYs since the start, by what became of them
 }
 
+// OutcomeCSeqTooLow is the key of Status.Outcomes that counts CSeq conflicts.
+const OutcomeCSeqTooLow = "cseq_too_low"
+
 // AMIStatus is the connection to Asterisk.
 type AMIStatus struct {
 	Address   string    `json:"address"`
