@@ -38,6 +38,23 @@ func newPhone(t *testing.T, proxy, user string) *sim.Phone {
 	return phone
 }
 
+// configure writes the program's configuration.
+func configure(asterisk *Asterisk, kamailio *Kamailio, url, admin string) string {
+	return fmt.Sprintf(`
+[ami]
+address = %q
+username = %q
+secret = %q
+[database]
+url = %q
+[sip]
+proxy = "%s;transport=udp"
+bindip = "127.0.0.1"
+[admin]
+listen = %q
+`, asterisk.AMIAddr(), asterisk.Username, asterisk.Secret, url, kamailio.Addr(), admin)
+}
+
 func wantLamp(t *testing.T, phone *sim.Phone, want sim.Lamp) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -57,17 +74,7 @@ func TestLamp(t *testing.T) {
 	capture := StartCapture(t, kamailio.Port())
 	desk, mobile := newPhone(t, kamailio.Addr(), "202"), newPhone(t, kamailio.Addr(), "202")
 	other := newPhone(t, kamailio.Addr(), "203")
-	program := StartProgram(t, fmt.Sprintf(`
-[ami]
-address = %q
-username = %q
-secret = %q
-[database]
-url = %q
-[sip]
-proxy = "%s;transport=udp"
-bindip = "127.0.0.1"
-`, asterisk.AMIAddr(), asterisk.Username, asterisk.Secret, url, kamailio.Addr()))
+	program := StartProgram(t, configure(asterisk, kamailio, url, "127.0.0.1:0"))
 
 	// The resync tells every phone, as nobody knows what they show.
 	for _, phone := range []*sim.Phone{desk, mobile, other} {

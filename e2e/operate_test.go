@@ -33,19 +33,7 @@ func newSite(t *testing.T) *site {
 	s.kamailio = StartKamailio(t, KamailioConfig{DB: url, ClockCSeq: true})
 	s.desk, s.mobile = newPhone(t, s.kamailio.Addr(), "202"), newPhone(t, s.kamailio.Addr(), "202")
 	s.admin = fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	s.config = fmt.Sprintf(`
-[ami]
-address = %q
-username = %q
-secret = %q
-[database]
-url = %q
-[sip]
-proxy = "%s;transport=udp"
-bindip = "127.0.0.1"
-[admin]
-listen = %q
-`, s.asterisk.AMIAddr(), s.asterisk.Username, s.asterisk.Secret, url, s.kamailio.Addr(), s.admin)
+	s.config = configure(s.asterisk, s.kamailio, url, s.admin)
 	s.program = StartProgram(t, s.config)
 	for _, phone := range []*sim.Phone{s.desk, s.mobile} {
 		wantLamp(t, phone, sim.Lamp{Known: true})
