@@ -9,7 +9,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: test build lint e2e setup
 test: setup lint
-	go test -race -timeout 10m ./...
+	go test -race -timeout 14m ./...
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o zonkeymwi .
@@ -20,7 +20,7 @@ lint:
 	go run $(STATICCHECK) ./...
 
 e2e: setup
-	go test -race -count 1 -v ./e2e
+	go test -race -count 1 -timeout 14m -v ./e2e
 
 setup:
 	scripts/setup.sh

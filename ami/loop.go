@@ -9,11 +9,11 @@ import (
 const (
 	firstPause = time.Second      // before jitter, which takes off up to half
 	maxPause   = 30 * time.Second // before jitter
-	steady     = time.Minute      // a session that lasted longer starts the pauses anew
+	steady     = 5 * time.Second  // a session that lasted longer starts the pauses anew
 )
 
 // Loop calls session, once per connection, until ctx ends. Between two calls it waits 0.5 to 1 s, then up to twice as
-// long each time, at most 30 s; a session of more than a minute begins anew. pause (nil allowed) hears why and how long.
+// long each time, at most 30 s; a session of more than 5 s begins anew. pause (nil allowed) hears why and how long.
 func Loop(ctx context.Context, session func(context.Context) error, pause func(err error, wait time.Duration)) {
 	next := firstPause
 	for ctx.Err() == nil {

@@ -145,7 +145,7 @@ func New(o Options) (*Bridge, error) {
 	b.ledger = ledger{to: o.Ledger, log: o.Log}
 	b.live.Store(o.Live.withDefaults())
 	b.ami = AMIStatus{Address: o.AMI.Address, Since: b.started}
-	b.loop.most = maxBatch
+	b.loop.most, b.loop.lookups = maxBatch, 1
 	b.desired.mailboxes = make(map[watchers.AoR]*mailbox)
 	return b, nil
 }

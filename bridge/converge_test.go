@@ -241,3 +241,24 @@ func TestLedgerOutlivesTheBridge(t *testing.T) {
 		}
 	})
 }
+
+// A crash between a phone's answer and the ledger's next write: what the ledger
+// claimed before must not keep the lamp as it is.
+func TestLedgerClaimsNothingThatMayBeFalse(t *testing.T) {
+	ledger := &memory{entries: map[watchers.Key]watchers.Acked{}}
+	inWorld(t, Options{Ledger: ledger}, func(w *world, _ *observer.ObservedLogs) {
+		k := w.phone("202", "desk")
+		w.event("202", 0, 0)
+		w.shows(10*time.Second, map[string]string{"desk": "0/0"})
+		if got := ledger.entries[k]; got.Contact == "" {
+			t.Fatalf("the ledger has %+v", got)
+		}
+		w.event("202", 1, 0)
+		w.shows(0, map[string]string{"desk": "1/0"})
+		ledger.mu.Lock()
+		defer ledger.mu.Unlock()
+		if got := ledger.entries[k]; got.Contact != "" || got.CSeq != lastCSeq(w) {
+			t.Errorf("before the next write the ledger has %+v", got)
+		}
+	})
+}

@@ -50,6 +50,8 @@ type mailbox struct {
 	last    change    // the change that the loop works on
 	retryAt time.Time // when the loop looks at it again by itself; zero: never
 	retryQ  queue     // and how urgent that is
+
+	failedAt uint64 // loop.lookups when a lookup of it alone failed; 0: none did
 }
 
 // queue says in which queue a mailbox waits.

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,6 +35,8 @@ type ledger struct {
 	to  Ledger
 	log *zap.Logger
 
+	failing atomic.Bool // it is in the log
+
 	mu      sync.Mutex
 	pending map[watchers.Key]watchers.Acked
 }
@@ -53,6 +56,17 @@ func (l *ledger) note(d *dialog, now time.Time) {
 		RemoteCSeq: s.remoteCSeq, Expires: s.expires, Contact: s.contact, CSeq: d.cseq, At: now.Unix()}
 }
 
+// void has the ledger forget, before a NOTIFY is sent, what its phone showed: a
+// crash may come between the phone's answer and the next write, and a claim that
+// has become false would keep the lamp wrong for good. The CSeq stays.
+func (l *ledger) void(ctx context.Context, jobs []job) {
+	batch := make([]watchers.Entry, len(jobs))
+	for i, j := range jobs {
+		batch[i] = watchers.Entry{Key: j.d.row.Key, Acked: watchers.Acked{CSeq: j.cseq, Expires: j.d.row.Expires, At: time.Now().Unix()}}
+	}
+	l.write(ctx, batch)
+}
+
 // run writes until ctx ends, and once more then.
 func (l *ledger) run(ctx context.Context) {
 	if l.to == nil {
@@ -61,41 +75,44 @@ func (l *ledger) run(ctx context.Context) {
 	write, prune := time.NewTicker(recordEvery), time.NewTicker(pruneEvery)
 	defer write.Stop()
 	defer prune.Stop()
-	for failing := false; ; {
+	for {
 		select {
 		case <-write.C:
-			failing = l.flush(ctx, failing)
+			l.flush(ctx)
 		case <-prune.C:
 			ctx, cancel := context.WithTimeout(ctx, recordTime)
 			_, _ = l.to.Prune(ctx) // the next will do
 			cancel()
 		case <-ctx.Done():
-			l.flush(context.WithoutCancel(ctx), failing)
+			l.flush(context.WithoutCancel(ctx))
 			return
 		}
 	}
 }
 
-// flush writes what is pending, and tells whether that failed.
-func (l *ledger) flush(ctx context.Context, failing bool) bool {
-	for {
-		batch := l.take()
-		if len(batch) == 0 {
-			return false
+// flush writes what is pending.
+func (l *ledger) flush(ctx context.Context) {
+	for batch := l.take(); len(batch) > 0; batch = l.take() {
+		if !l.write(ctx, batch) {
+			l.putBack(batch)
+			return
 		}
-		ctx, cancel := context.WithTimeout(ctx, recordTime)
-		err := l.to.Record(ctx, batch)
-		cancel()
-		if err == nil {
-			continue
-		}
-		l.putBack(batch)
-		if !failing {
-			l.log.Warn("the ledger could not be written; after a restart the phones would be told again",
-				zap.String("event", "ledger_failed"), zap.Error(err))
-		}
-		return true
 	}
+}
+
+// write writes a batch, and tells the log once where it cannot.
+func (l *ledger) write(ctx context.Context, batch []watchers.Entry) bool {
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
+	err := l.to.Record(ctx, batch)
+	if err != nil && !l.failing.Swap(true) {
+		l.log.Warn("the ledger cannot be written; a crash now could leave lamps as they are",
+			zap.String("event", "ledger_failed"), zap.Error(err))
+	}
+	if err == nil {
+		l.failing.Store(false)
+	}
+	return err == nil
 }
 
 func (l *ledger) take() []watchers.Entry {

@@ -23,7 +23,8 @@ type loop struct {
 	conflicts int       // 500s since the last hint
 	hintAt    time.Time // when the next may be given
 
-	most           int // mailboxes a lookup: fewer after one that failed
+	most           int    // mailboxes a lookup: fewer after one that failed
+	lookups        uint64 // that went well, and one
 	lookupFailures int
 	lookupAt       time.Time // no lookup before: the database is away
 	database       DatabaseStatus
@@ -123,7 +124,7 @@ func (b *Bridge) lookedUp(ctx context.Context, queries *sync.WaitGroup, batch []
 	now := time.Now()
 	jobs := b.jobs(batch, found, now)
 	if b.o.CSeq != CSeqDatabase || len(jobs) == 0 {
-		b.notifyAll(batch, jobs, b.base(found, now), now)
+		b.numbered(ctx, queries, batch, b.number(jobs, b.base(found, now), now))
 		return
 	}
 	queries.Go(func() {
@@ -133,8 +134,21 @@ func (b *Bridge) lookedUp(ctx context.Context, queries *sync.WaitGroup, batch []
 				b.lookupFailed(batch, err)
 				return
 			}
-			b.notifyAll(batch, jobs, base, time.Now())
+			b.numbered(ctx, queries, batch, b.number(jobs, base, time.Now()))
 		})
+	})
+}
+
+// numbered sends the jobs of a batch, once the ledger no longer claims that
+// their phones show something else.
+func (b *Bridge) numbered(ctx context.Context, queries *sync.WaitGroup, batch []work, jobs []job) {
+	if b.o.Ledger == nil || len(jobs) == 0 {
+		b.notifyAll(batch, jobs, time.Now())
+		return
+	}
+	queries.Go(func() {
+		b.ledger.void(ctx, jobs)
+		b.post(func() { b.notifyAll(batch, jobs, time.Now()) })
 	})
 }
 
@@ -186,7 +200,7 @@ func (b *Bridge) lookUp(ctx context.Context, batch []work, agent *agent) (f foun
 func (b *Bridge) lookupFailed(batch []work, err error) {
 	l := &b.loop
 	l.busy = false
-	l.most = len(batch) / 2 // it may be for one mailbox's rows: that one is found by halving
+	l.most = max(1, len(batch)/2) // it may be for one mailbox's rows: that one is found by halving
 	wait := min(lastLookupGap, 250*time.Millisecond<<min(l.lookupFailures, 10))
 	l.lookupFailures++
 	l.lookupAt = time.Now().Add(wait)
@@ -197,9 +211,11 @@ func (b *Bridge) lookupFailed(batch []work, err error) {
 	defer b.mu.Unlock()
 	for _, w := range batch {
 		w.m.demands = append(w.demands, w.m.demands...)
-		if len(batch) == 1 { // it must not stand in the others' way
-			b.retryAt(w.m, time.Now().Add(lastLookupGap), w.queue())
+		if alone := len(batch) == 1; alone && w.m.failedAt != 0 && w.m.failedAt < l.lookups {
+			b.retryAt(w.m, time.Now().Add(lastLookupGap), w.queue()) // others go well: it must not stand in their way
 			continue
+		} else if alone {
+			w.m.failedAt = l.lookups
 		}
 		c := w.change
 		c.events = 0 // they were logged

@@ -22,6 +22,7 @@ type job struct {
 func (b *Bridge) jobs(batch []work, f found, now time.Time) (jobs []job) {
 	b.loop.lookupFailures = 0
 	b.loop.most = min(maxBatch, 2*b.loop.most)
+	b.loop.lookups++
 	b.loop.database.set(true, nil)
 	for i := range batch {
 		w := &batch[i]
@@ -35,10 +36,10 @@ func (b *Bridge) jobs(batch []work, f found, now time.Time) (jobs []job) {
 	return jobs
 }
 
-// notifyAll numbers and sends the jobs of a batch, which is done then.
-func (b *Bridge) notifyAll(batch []work, jobs []job, base base, now time.Time) {
+// notifyAll sends the jobs of a batch, which is done then.
+func (b *Bridge) notifyAll(batch []work, jobs []job, now time.Time) {
 	paced := 0
-	for _, j := range b.number(jobs, base, now) {
+	for _, j := range jobs {
 		if j.w.paced {
 			paced++
 		}

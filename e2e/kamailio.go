@@ -37,13 +37,15 @@ type KamailioConfig struct {
 	Bridge    string        // the one address that NOTIFY and PUBLISH are taken from; "" means 127.0.0.1
 	Domain    string        // "" means domain.example.com
 	FRTimer   time.Duration // how long a silent phone is waited for; 0 means 1 s (Kamailio's default is 30 s)
+	Memory    int           // megabytes that its processes share; 0 means 32
+	Ahead     time.Duration // with ClockCSeq: how much its clock seems to be ahead
 }
 
 // Kamailio is a running proxy and presence server, on UDP and TCP.
 type Kamailio struct {
 	port    int
 	dir     string
-	flags   []string
+	config  KamailioConfig
 	t       testing.TB
 	process *process
 }
@@ -57,8 +59,7 @@ func StartKamailio(t testing.TB, config KamailioConfig) *Kamailio {
 	need(t, err == nil && len(modules) > 0 && len(postgres) > 0, "no Kamailio",
 		"install Debian's packages kamailio, kamailio-postgres-modules and kamailio-presence-modules")
 	createTables(t, config.DB)
-	k := &Kamailio{port: freePort(t), dir: workDir(t, ""), t: t}
-	k.flags = config.flags(k.port)
+	k := &Kamailio{port: freePort(t), dir: workDir(t, ""), config: config, t: t}
 	if err := os.WriteFile(k.path("kamailio.cfg"), kamailioConf, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -94,9 +95,9 @@ func (c KamailioConfig) flags(port int) []string {
 		defines = append(defines, "NOTIFIERS=1")
 	}
 	if c.ClockCSeq {
-		defines = append(defines, "CLOCK_CSEQ=1")
+		defines = append(defines, "CLOCK_CSEQ=1", "CLOCK_AHEAD="+strconv.Itoa(int(c.Ahead/time.Second)))
 	}
-	flags := []string{"-l", fmt.Sprintf("udp:127.0.0.1:%d", port), "-l", fmt.Sprintf("tcp:127.0.0.1:%d", port)}
+	flags := []string{"-m", strconv.Itoa(cmp.Or(c.Memory, 32)), "-l", fmt.Sprintf("udp:127.0.0.1:%d", port), "-l", fmt.Sprintf("tcp:127.0.0.1:%d", port)}
 	for _, define := range defines {
 		flags = append(flags, "-A", define)
 	}
@@ -148,9 +149,9 @@ func (k *Kamailio) Start() {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	args := []string{"-DD", "-E", "-m", "32", "-M", "4", "-f", "kamailio.cfg", "-Y", k.dir, "-P", k.path("kamailio.pid")}
+	args := []string{"-DD", "-E", "-M", "4", "-f", "kamailio.cfg", "-Y", k.dir, "-P", k.path("kamailio.pid")}
 	k.process = command{
-		path: path, args: append(args, k.flags...), dir: k.dir, log: k.path("kamailio.log"),
+		path: path, args: append(args, k.config.flags(k.port)...), dir: k.dir, log: k.path("kamailio.log"),
 		deathSignal: syscall.SIGTERM, // its main process then ends the others
 	}.start(k.t)
 	eventually(k.t, 20*time.Second, "answer from Kamailio", func() bool {
@@ -186,5 +187,21 @@ func (k *Kamailio) Stop() {
 		k.t.Log("kamailio: ", err)
 	case err != nil:
 		k.t.Error(err)
+	}
+}
+
+// SetClock has a stopped Kamailio start with a clock that is ahead.
+func (k *Kamailio) SetClock(ahead time.Duration) { k.config.Ahead = ahead }
+
+// Freeze stops every process of Kamailio in mid-step; what is sent to it waits in its sockets.
+func (k *Kamailio) Freeze() { k.signal(syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (k *Kamailio) Thaw() { k.signal(syscall.SIGCONT) }
+
+func (k *Kamailio) signal(s syscall.Signal) {
+	k.t.Helper()
+	if err := k.process.signal(s); err != nil {
+		k.t.Fatal(err)
 	}
 }

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -10,4 +11,15 @@ import (
 	"zonkeymwi/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tidy{pgtest.Wrap(m)}) }
+
+// tidy removes the program that the tests have built.
+type tidy struct{ tests interface{ Run() int } }
+
+func (m tidy) Run() int {
+	code := m.tests.Run()
+	if builtIn != "" {
+		_ = os.RemoveAll(builtIn)
+	}
+	return code
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,7 +59,7 @@ func (c command) start(t testing.TB) *process {
 	defer log.Close()
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = c.dir, log, log, c.attr()
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+c.dir)
+	cmd.Env = append(environ(), "LC_ALL=C", "HOME="+c.dir)
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", c.path, err)
 	}
@@ -66,6 +67,11 @@ func (c command) start(t testing.TB) *process {
 	go func() { _ = cmd.Wait(); close(p.exited) }()
 	t.Cleanup(func() { _ = p.stop(syscall.SIGKILL, patience) })
 	return p
+}
+
+// environ is ours without what would configure the program, or is for these tests alone.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "ZONKEYMWI_") })
 }
 
 func (p *process) running() bool {

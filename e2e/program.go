@@ -17,12 +17,15 @@ import (
 	"time"
 )
 
+var builtIn string // the directory of the program, once there is one
+
 // build makes the program once for all tests of a run.
 var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "zonkeymwi-e2e-")
 	if err != nil {
 		return "", err
 	}
+	builtIn = dir
 	path := filepath.Join(dir, "zonkeymwi")
 	cmd := exec.Command("go", "build", "-race", "-o", path, "zonkeymwi")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -34,6 +37,7 @@ var build = sync.OnceValues(func() (string, error) {
 // Program is a running `zonkeymwi run`, as an operator would start it.
 type Program struct {
 	dir     string
+	stderr  string // the file that gets it
 	t       testing.TB
 	process *process
 }
@@ -41,16 +45,38 @@ type Program struct {
 // StartProgram runs the bridge with a configuration, as text; it ends with t.
 func StartProgram(t testing.TB, config string) *Program {
 	t.Helper()
-	path, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := NewProgram(t, config)
+	p.Start()
+	return p
+}
+
+// NewProgram is the program with a configuration, not yet started.
+func NewProgram(t testing.TB, config string) *Program {
+	t.Helper()
 	p := &Program{dir: workDir(t, ""), t: t}
+	p.stderr = p.logFile()
 	p.Configure(config)
 	logOnFailure(t, p.logFile())
-	p.process = command{path: path, args: []string{"run", "--config", p.config()}, dir: p.dir, log: p.logFile(),
-		deathSignal: syscall.SIGKILL}.start(t)
 	return p
+}
+
+// Start starts a program that does not run.
+func (p *Program) Start() {
+	p.t.Helper()
+	path, err := build()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.process = command{path: path, args: []string{"run", "--config", p.config()}, dir: p.dir, log: p.stderr,
+		deathSignal: syscall.SIGKILL}.start(p.t)
+}
+
+// Kill is kill -9.
+func (p *Program) Kill() {
+	p.t.Helper()
+	if err := p.process.stop(syscall.SIGKILL, patience); err != nil {
+		p.t.Error(err)
+	}
 }
 
 func (p *Program) logFile() string { return filepath.Join(p.dir, "zonkeymwi.log") }
@@ -64,6 +90,7 @@ func (p *Program) Command(args ...string) (out string, code int) {
 		p.t.Fatal(err)
 	}
 	cmd := exec.Command(path, append(args, "--config", p.config())...)
+	cmd.Env = environ()
 	text, err := cmd.CombinedOutput()
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 		p.t.Fatal(err)
@@ -145,13 +172,5 @@ func (p *Program) Stop() {
 	}
 	if code := p.process.cmd.ProcessState.ExitCode(); code != 0 {
 		p.t.Errorf("exit code %d after SIGTERM, want 0", code)
-	}
-}
-
-// Kill ends the program as a crash would.
-func (p *Program) Kill() {
-	p.t.Helper()
-	if err := p.process.stop(syscall.SIGKILL, patience); err != nil {
-		p.t.Error(err)
 	}
 }

@@ -12,6 +12,7 @@ command -v git >/dev/null || missing+=(git)
 command -v tshark >/dev/null || missing+=(tshark)
 command -v debootstrap >/dev/null || missing+=(debootstrap)
 command -v chromium >/dev/null || missing+=(chromium)      # the status page's tests
+[ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 have '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
 command -v kamailio >/dev/null || missing+=(kamailio)
 have '/usr/lib/*/kamailio/modules/db_postgres.so' || missing+=(kamailio-postgres-modules)

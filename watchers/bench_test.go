@@ -25,6 +25,13 @@ SELECT 'sip:u' || i || '@example.com', 'u' || i, 'example.com', 'u' || i, 'examp
 	d.exec(t, "ANALYZE")
 }
 
+// fillLedger has every phone acknowledge something.
+func (d *database) fillLedger(t testing.TB) {
+	t.Helper()
+	d.exec(t, `INSERT INTO zonkeymwi_ledger SELECT callid, to_tag, from_tag, 1, 2, 0, 0, remote_cseq, expires, contact, 1, 1 FROM active_watchers`)
+	d.exec(t, "ANALYZE")
+}
+
 // filled are n of the users that fill adds.
 func filled(n int) []AoR {
 	aors := make([]AoR, n)
@@ -41,6 +48,9 @@ func Benchmark(b *testing.B) {
 		b.Run(e.name, func(b *testing.B) {
 			db := e.open(b, "opensips")
 			db.fill(b, 100_000)
+			db.migrate(b)
+			db.fillLedger(b)
+			withLedger := db.store(b, Config{Ledger: true})
 			byPresentity, byWatcher := db.store(b, Config{}), db.store(b, Config{ByWatcher: true})
 			dialogs := everyDialog(b, byPresentity, aors)
 			b.Run("floor", func(b *testing.B) {
@@ -50,6 +60,8 @@ func Benchmark(b *testing.B) {
 			})
 			b.Run("Dialogs-1", func(b *testing.B) { benchLookup(b, byPresentity, aors[:1]) })
 			b.Run("Dialogs-100", func(b *testing.B) { benchLookup(b, byPresentity, aors) })
+			b.Run("Dialogs-1-ledger", func(b *testing.B) { benchLookup(b, withLedger, aors[:1]) })
+			b.Run("Dialogs-100-ledger", func(b *testing.B) { benchLookup(b, withLedger, aors) })
 			b.Run("Dialogs-100-parallel", func(b *testing.B) {
 				b.RunParallel(func(pb *testing.PB) {
 					for pb.Next() {
@@ -67,6 +79,8 @@ func Benchmark(b *testing.B) {
 				}
 				perRow(b, len(dialogs))
 			})
+			b.Run("Record-1000", func(b *testing.B) { benchRecord(b, withLedger, everyDialog(b, withLedger, filled(1000))) })
+			b.Run("Changed-none-of-100000", func(b *testing.B) { benchChanged(b, byPresentity) })
 		})
 	}
 }
@@ -76,6 +90,28 @@ func benchLookup(b *testing.B, s Store, aors []AoR) {
 		everyDialog(b, s, aors)
 	}
 	perRow(b, len(aors))
+}
+
+func benchRecord(b *testing.B, s Store, dialogs []Dialog) {
+	entries := column(dialogs, func(d Dialog) Entry { return Entry{d.Key, d.Acked} })
+	for b.Loop() {
+		if err := s.Record(b.Context(), entries); err != nil {
+			b.Fatal(err)
+		}
+	}
+	perRow(b, len(entries))
+}
+
+func benchChanged(b *testing.B, s Store) {
+	_, mark, err := s.Changed(b.Context(), Mark{})
+	for b.Loop() {
+		if err == nil {
+			_, mark, err = s.Changed(b.Context(), mark)
+		}
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 func everyDialog(b *testing.B, s Store, aors []AoR) (dialogs []Dialog) {

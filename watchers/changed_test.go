@@ -2,9 +2,12 @@ package watchers
 
 import (
 	"database/sql"
+	"math"
 	"slices"
 	"strings"
 	"testing"
+
+	"zonkeymwi/internal/pgtest"
 )
 
 // poll asks what changed and moves the mark; the AoRs are in order.
@@ -81,6 +84,26 @@ func changedOdd(t *testing.T, s subject) {
 	}
 	if got := s.poll(t, &mark); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// What is NULL in a table that somebody has altered, or in a view, fails no poll, nor the trigger.
+func TestChangedNULLs(t *testing.T) {
+	for _, e := range engines {
+		db := e.open(t, "")
+		db.exec(t, "CREATE TABLE active_watchers ("+strings.Join(needed(), " TEXT, ")+" TEXT)")
+		db.migrate(t)
+		s := subject{db, db.store(t, Config{}), false}
+		mark := s.settled(t)
+		db.exec(t, "INSERT INTO active_watchers (event) VALUES ('message-summary')")
+		db.exec(t, "INSERT INTO active_watchers (event, presentity_uri) VALUES ('message-summary', 'sip:a@example.com')")
+		if got := s.poll(t, &mark); !slices.Equal(got, []AoR{user("a")}) {
+			t.Errorf("%s: %v", e.name, got)
+		}
+		db.exec(t, "UPDATE active_watchers SET contact = 'sip:c'")
+		if got := s.poll(t, &mark); !slices.Equal(got, []AoR{user("a")}) {
+			t.Errorf("%s: %v", e.name, got)
+		}
 	}
 }
 
@@ -173,7 +196,7 @@ func TestPostgresChangedElsewhere(t *testing.T) {
 	for name, spoil := range map[string]func(*Mark){
 		"another server":            func(m *Mark) { m.server-- },
 		"a server that lost some":   func(m *Mark) { m.xid += 1000 },
-		"transactions long ago":     func(m *Mark) { m.xid -= 1<<30 + 1 },
+		"transactions long ago":     func(m *Mark) { m.xid -= 1<<31 + 1 },
 		"another server, same rows": func(m *Mark) { m.server--; m.seen = s.everyVersion(t) },
 	} {
 		mark := s.settled(t)
@@ -205,4 +228,33 @@ func TestPostgresChangedErrors(t *testing.T) {
 	s.exec(t, "DROP VIEW active_watchers")
 	_, _, err = s.Changed(t.Context(), mark)
 	wantError(t, err, "active_watchers", mendTable)
+}
+
+// The 32 bits of xmin are through between two polls, and nothing is lost or told twice.
+func TestPostgresChangedWrapsAround(t *testing.T) {
+	server := pgtest.NewServer(t)
+	if err := server.Renumber(math.MaxUint32 - 100); err != nil {
+		t.Fatal(err)
+	}
+	e := engine{"postgres", func(testing.TB) string { return server.URL("postgres") }, "postgres"}
+	db := e.open(t, "opensips")
+	s := subject{db, db.store(t, Config{}), false}
+	a := user("a")
+	s.insert(t, user("old"), row{})
+	s.insert(t, a, row{"callid": "a"})
+	mark := s.settled(t)
+	if mark.xid > math.MaxUint32 {
+		t.Fatalf("the first mark is %d already", mark.xid)
+	}
+	for mark.xid < math.MaxUint32+100 {
+		for range 7 {
+			s.exec(t, "UPDATE active_watchers SET expires = expires + 1 WHERE callid = 'a'")
+		}
+		if got := s.poll(t, &mark); !slices.Equal(got, []AoR{a}) {
+			t.Errorf("at %d: %v", mark.xid, got)
+		}
+		if got := s.poll(t, &mark); len(got) != 0 {
+			t.Errorf("at %d, told again: %v", mark.xid, got)
+		}
+	}
 }

@@ -138,6 +138,10 @@ func ledgerPruned(t *testing.T, s subject) {
 func TestLedgerMissing(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
+			none := e.open(t, "").store(t, Config{Ledger: true})
+			if complaints(t, none, mendTable); none.LedgerErr() != nil {
+				t.Errorf("it is not the ledger that is missing first: %v", none.LedgerErr())
+			}
 			db := e.open(t, "kamailio")
 			a := user("a")
 			db.insert(t, a, row{})

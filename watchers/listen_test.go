@@ -176,6 +176,10 @@ func TestListenTriggerNeverFails(t *testing.T) {
 	if heard := h.until(t, user("last")); heard != nil {
 		t.Errorf("heard %.50v", heard)
 	}
+	s.exec(t, "UPDATE active_watchers SET expires = expires + 1") // both in one statement
+	if heard := h.until(t, user("last")); heard != nil {
+		t.Errorf("heard %.50v", heard)
+	}
 	s.exec(t, "ALTER TABLE active_watchers RENAME remote_cseq TO renamed")
 	s.exec(t, "UPDATE active_watchers SET expires = expires + 1")
 	s.exec(t, "ALTER TABLE active_watchers RENAME event TO kind")

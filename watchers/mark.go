@@ -15,7 +15,7 @@ type Mark struct {
 // seen are hashes of rows that need not be told of again.
 type seen map[uint64]struct{}
 
-// hash makes one of the texts, each of which ends somewhere.
+// hash makes one of the texts. "a", "bc" is not "ab", "c".
 func (t *table) hash(texts ...string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(t.seed)

@@ -95,11 +95,17 @@ ALTER TABLE active_watchers OWNER TO "the proxy"; ALTER TABLE active_watchers SE
 	db.insert(t, a, row{})
 	d := s.one(t, a)
 	wantError(t, s.LedgerErr(), ledgerTable, "GRANT SELECT, INSERT, UPDATE, DELETE", `TO "bridge"`)
+	if in := bridge.inspect(t, config); !in.Trigger || !in.Ledger || in.CanRecord {
+		t.Errorf("before the grants: %+v", in)
+	}
 	sql, err := Migrations(Config{URL: bridge.url})
 	if err != nil {
 		t.Fatal(err)
 	}
 	db.exec(t, commented(t, sql, "GRANT ", 3))
+	if in := bridge.inspect(t, config); !in.CanRecord {
+		t.Errorf("after the grants: %+v", in)
+	}
 	s.minuteLater()
 	s.record(t, Entry{d.Key, fullAck})
 	if d := s.one(t, a); d.Acked != fullAck || s.LedgerErr() != nil {
@@ -132,6 +138,16 @@ func TestMigrateRefuses(t *testing.T) {
 	}
 	_, err := Migrations(Config{URL: "http://x"})
 	wantError(t, err, "must begin with")
+}
+
+// Somebody's long transaction is not waited for: the proxy would have to wait too.
+func TestMigrateTableInUse(t *testing.T) {
+	db := engines[1].open(t, "opensips")
+	run(t, db.begin(t), "UPDATE active_watchers SET status = 1")
+	wantError(t, Migrate(t.Context(), Config{URL: db.url}), "active_watchers", "lock timeout", "a long transaction")
+	if in := db.inspect(t, Config{}); in.Trigger || in.Ledger {
+		t.Errorf("half of it is there: %+v", in)
+	}
 }
 
 // A role's name cannot leave its comment.

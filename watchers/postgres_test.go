@@ -180,21 +180,29 @@ func TestPostgresPreparedStatementLost(t *testing.T) {
 func TestPostgresPlan(t *testing.T) {
 	for flavour, index := range map[string]string{"opensips": "active_watchers_active_watchers_idx", "kamailio": "active_watchers_active_watchers_pres"} {
 		db := engines[1].open(t, flavour)
+		db.migrate(t)
 		db.fill(t, 100_000)
+		db.fillLedger(t)
 		s := db.store(t, Config{}).(*postgres)
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-			plan := explainPlan(t, s, mode)
-			if !strings.Contains(plan, index) || !strings.Contains(plan, "(presentity_uri)::text = ANY") || strings.Contains(plan, "Seq Scan") {
-				t.Errorf("%s, %s:\n%.300s", flavour, mode, plan)
+			plan := explainPlan(t, s, s.lookup, mode)
+			withLedger := explainPlan(t, s, s.withLedger, mode)
+			for _, plan := range []string{plan, withLedger} {
+				if !strings.Contains(plan, index) || !strings.Contains(plan, "presentity_uri)::text = ANY") || strings.Contains(plan, "Seq Scan") {
+					t.Errorf("%s, %s:\n%.300s", flavour, mode, plan)
+				}
+				if generic := strings.Contains(plan, "$1"); generic != (mode == "force_generic_plan") {
+					t.Errorf("%s: not that plan:\n%.300s", mode, plan)
+				}
 			}
-			if generic := strings.Contains(plan, "$1"); generic != (mode == "force_generic_plan") {
-				t.Errorf("%s: not that plan:\n%.300s", mode, plan)
+			if !strings.Contains(withLedger, "zonkeymwi_ledger_pkey") {
+				t.Errorf("%s, %s: the ledger's index is not used:\n%s", flavour, mode, withLedger)
 			}
 		}
 	}
 }
 
-func explainPlan(t *testing.T, s *postgres, mode string) string {
+func explainPlan(t *testing.T, s *postgres, lookup, mode string) string {
 	t.Helper()
 	conn, err := s.pool.Acquire(t.Context())
 	if err != nil {
@@ -202,7 +210,7 @@ func explainPlan(t *testing.T, s *postgres, mode string) string {
 	}
 	defer conn.Release()
 	uris := strings.Join(newBatch(filled(100), false).pgArgs()[0].([]string), ",")
-	for _, statement := range []string{"SET plan_cache_mode = " + mode, "DEALLOCATE ALL", "PREPARE lookup AS " + s.lookup} {
+	for _, statement := range []string{"SET plan_cache_mode = " + mode, "DEALLOCATE ALL", "PREPARE lookup AS " + lookup} {
 		if _, err := conn.Exec(t.Context(), statement, pgx.QueryExecModeSimpleProtocol); err != nil {
 			t.Fatal(err)
 		}

@@ -13,29 +13,37 @@ type rows interface {
 	Err() error
 }
 
-// scanDialog reads one row of columns, and of ledgerColumns if acked.
+// scanDialog reads one row of columns, and of ledgerColumns if acked. A column
+// that is NULL, in a view or a table that somebody has altered, is empty: one
+// odd row must not fail a whole batch.
 func scanDialog(r rows, acked bool) (d Dialog, err error) {
-	var eventID, recordRoute *string
-	var localCSeq, remoteCSeq int64
+	texts := []*string{&d.Presentity, &d.WatcherUser, &d.WatcherDomain, &d.ToUser, &d.ToDomain, &d.EventID,
+		&d.CallID, &d.ToTag, &d.FromTag, &d.Contact, &d.RecordRoute, &d.LocalContact, &d.SocketInfo}
+	var text [13]*string
+	var number [4]*int64 // local_cseq, remote_cseq, expires, status
 	var a ackedRow
-	to := []any{&d.Presentity, &d.WatcherUser, &d.WatcherDomain, &d.ToUser, &d.ToDomain, &eventID,
-		&d.CallID, &d.ToTag, &d.FromTag, &localCSeq, &remoteCSeq,
-		&d.Contact, &recordRoute, &d.LocalContact, &d.SocketInfo, &d.Expires, &d.Status}
+	to := []any{&text[0], &text[1], &text[2], &text[3], &text[4], &text[5], &text[6], &text[7], &text[8],
+		&number[0], &number[1], &text[9], &text[10], &text[11], &text[12], &number[2], &number[3]}
 	if acked {
 		to = append(to, a.dest()...)
 	}
 	err = r.Scan(to...)
-	d.EventID, d.RecordRoute = deref(eventID), deref(recordRoute)
-	d.LocalCSeq, d.RemoteCSeq = cseq(localCSeq), cseq(remoteCSeq)
+	for i, t := range text {
+		if t != nil {
+			*texts[i] = *t
+		}
+	}
+	d.LocalCSeq, d.RemoteCSeq = cseq(deref(number[0])), cseq(deref(number[1]))
+	d.Expires, d.Status = deref(number[2]), int(deref(number[3]))
 	d.Acked, d.HasAcked = a.acked()
 	return d, err
 }
 
-func deref(s *string) string {
-	if s == nil {
-		return ""
+func deref(n *int64) int64 {
+	if n == nil {
+		return 0
 	}
-	return *s
+	return *n
 }
 
 // cseq keeps one odd row from failing a whole batch.

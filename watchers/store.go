@@ -29,8 +29,8 @@ type Store interface {
 	// Changed returns the AoRs that have message-summary rows written since
 	// the mark, or more: their dialogs may be new, refreshed or as they were.
 	// Its next is the mark for the next call; after the zero Mark it is all
-	// that is returned. It reads the whole table (10 ms at 100 000 rows), but
-	// transfers only what changed.
+	// that is returned. It reads the whole table (20 ms at 100 000 rows), but
+	// transfers only what changed; SQLite 200 ms, and keeps a hash of each row.
 	Changed(ctx context.Context, since Mark) (aors []AoR, next Mark, err error)
 
 	// Listen hears of new and refreshed dialogs from the database, over a
