@@ -262,3 +262,17 @@ func TestLedgerClaimsNothingThatMayBeFalse(t *testing.T) {
 		}
 	})
 }
+
+// A phone that subscribes after its mailbox was looked up and before the first
+// poll has taken its mark is found all the same.
+func TestSubscriptionBeforeTheFirstMark(t *testing.T) {
+	inWorld(t, Options{}, func(w *world, _ *observer.ObservedLogs) {
+		w.fails(errors.New("starting")) // the first poll fails
+		synctest.Wait()
+		w.fails(nil)
+		w.event("202", 1, 0)
+		w.shows(0, map[string]string{})
+		w.phone("202", "desk")
+		w.shows(defaultPoll, map[string]string{"desk": "1/0"})
+	})
+}

@@ -36,6 +36,7 @@ type watch struct {
 	b    *Bridge
 	now  chan struct{} // holds one token when a poll is due at once
 	mark watchers.Mark // up to where the polls have seen
+	seen bool          // there is a mark
 
 	mu        sync.Mutex
 	listening bool
@@ -121,7 +122,24 @@ func (w *watch) changed(ctx context.Context) error {
 	for _, u := range users {
 		w.b.subscribed(u)
 	}
+	if !w.seen {
+		w.seen = true
+		w.b.lookAgain()
+	}
 	return nil
+}
+
+// lookAgain has every mailbox looked at that is known already: its rows may have
+// changed after they were read and before the first mark was taken.
+func (b *Bridge) lookAgain() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.desired.mailboxes {
+		if m.known {
+			b.desired.mark(m, paced, change{id: b.ids.next(), why: whySubscribed, received: time.Now()})
+		}
+	}
+	b.poke()
 }
 
 // subscribed has a user looked at whose rows may have changed. Of a mailbox that
