@@ -267,12 +267,13 @@ func TestLedgerClaimsNothingThatMayBeFalse(t *testing.T) {
 // poll has taken its mark is found all the same.
 func TestSubscriptionBeforeTheFirstMark(t *testing.T) {
 	inWorld(t, Options{}, func(w *world, _ *observer.ObservedLogs) {
-		w.fails(errors.New("starting")) // the first poll fails
-		synctest.Wait()
-		w.fails(nil)
+		late := &watch{b: w.b}
 		w.event("202", 1, 0)
 		w.shows(0, map[string]string{})
 		w.phone("202", "desk")
-		w.shows(defaultPoll, map[string]string{"desk": "1/0"})
+		if err := late.changed(w.t.Context()); err != nil {
+			t.Error(err)
+		}
+		w.shows(time.Second, map[string]string{"desk": "1/0"})
 	})
 }

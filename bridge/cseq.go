@@ -57,7 +57,7 @@ func (b *Bridge) base(f found, now time.Time) base {
 	}
 	clock := uint32(now.Unix())
 	return func(j *job) (uint32, bool) {
-		if j.w.change.why == whySubscribed {
+		if j.d.toldIn != stampOf(&j.d.row) {
 			return clock + 1, true // this second's number is the proxy's, for its own NOTIFY
 		}
 		return clock, true

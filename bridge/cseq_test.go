@@ -20,16 +20,23 @@ func TestCSeqClock(t *testing.T) {
 		w.phone("202", "desk")
 		w.event("202", 1, 0)
 		w.shows(0, map[string]string{"desk": "1/0"})
+		// The first in a subscription leaves this second's number to the proxy's own.
+		if got, want := lastCSeq(w), uint32(time.Now().Unix())+1; got != want {
+			t.Errorf("CSeq %d, want the clock's next %d", got, want)
+		}
+		// The proxy's own NOTIFY took this second's number: ours is refused once.
+		time.Sleep(time.Minute)
+		w.event("202", 3, 0)
+		w.shows(0, map[string]string{"desk": "3/0"})
 		if got, want := lastCSeq(w), uint32(time.Now().Unix()); got != want {
 			t.Errorf("CSeq %d, want the clock's %d", got, want)
 		}
-		// The proxy's own NOTIFY took this second's number: ours is refused once.
 		time.Sleep(time.Minute)
 		w.lock(func() { w.cseqs["desk"] = uint32(time.Now().Unix()) })
 		w.event("202", 2, 0)
 		w.shows(time.Second, map[string]string{"desk": "2/0"})
-		if n := w.count(); n != 3 {
-			t.Errorf("sent %d, want one refused and two taken", n)
+		if n := w.count(); n != 4 {
+			t.Errorf("sent %d, want one refused and three taken", n)
 		}
 	})
 }

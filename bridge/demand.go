@@ -65,12 +65,12 @@ func (b *Bridge) readMailbox(ctx context.Context, aor watchers.AoR, name string)
 		if known {
 			return nil // the last that it said
 		}
-		return errors.New("Asterisk is not connected, and has not spoken of this mailbox")
+		return errors.New("no connection to Asterisk, which has not spoken of this mailbox")
 	}
 	if name == "" { // it may still be there: Asterisk does not list realtime mailboxes
 		domain, ok := b.live.Load().Domain(aor.Domain)
 		if !ok || domain != aor.Domain {
-			return errors.New("Asterisk has not spoken of this mailbox: name it as voicemail.conf does, Mailbox: user@context")
+			return errors.New("this mailbox is one that Asterisk has not spoken of: name it as voicemail.conf does, Mailbox: user@context")
 		}
 		name = aor.User + "@" + aor.Domain
 	}

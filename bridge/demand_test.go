@@ -56,7 +56,7 @@ func TestNotifyTrueState(t *testing.T) {
 			t.Errorf("%+v, %v, %d NOTIFYs", r, err, w.count())
 		}
 		if _, err := w.b.Notify(w.t.Context(), "203", "example.com", nil); err == nil ||
-			err.Error() != "Asterisk is not connected, and has not spoken of this mailbox" {
+			err.Error() != "no connection to Asterisk, which has not spoken of this mailbox" {
 			t.Errorf("unknown mailbox: %v", err)
 		}
 	})

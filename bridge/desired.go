@@ -51,6 +51,8 @@ type mailbox struct {
 	retryAt time.Time // when the loop looks at it again by itself; zero: never
 	retryQ  queue     // and how urgent that is
 
+	retryIndex int // in the loop's heap
+
 	failedAt uint64 // loop.lookups when a lookup of it alone failed; 0: none did
 }
 

@@ -20,6 +20,7 @@ type dialog struct {
 	inFlight bool      // one NOTIFY at a time, so that the latest state wins
 	again    bool      // something changed while it was in flight
 	sentAt   time.Time // of the last NOTIFY
+	toldIn   stamp     // the subscription's then
 	failures int       // in a row
 	tooLow   int       // 500s in a row, which are no failures yet
 	notUntil time.Time // back-off

@@ -243,7 +243,7 @@ func (b *Bridge) untilNext(deadline time.Time) time.Duration {
 		sooner(deadline)
 	}
 	if len(l.retries) > 0 {
-		sooner(l.retries[0].at)
+		sooner(l.retries[0].retryAt)
 	}
 	b.mu.Lock()
 	fresh, paced := len(b.desired.fresh) > 0, len(b.desired.paced) > 0

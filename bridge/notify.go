@@ -40,6 +40,10 @@ func (b *Bridge) jobs(batch []work, f found, now time.Time) (jobs []job) {
 func (b *Bridge) notifyAll(batch []work, jobs []job, now time.Time) {
 	paced := 0
 	for _, j := range jobs {
+		if why := j.d.skipped(now); why != "" { // it has expired since it was read
+			j.d.refuseDemands(why)
+			continue
+		}
 		if j.w.paced {
 			paced++
 		}
@@ -165,6 +169,7 @@ func (b *Bridge) send(j job, now time.Time) {
 	target, _ := j.w.target(d)
 	o := &outcome{probe: b.loop.breaker.sent(), m: j.w.m, d: d, change: j.w.change, sent: target, told: d.override != nil, at: now, demands: d.demands}
 	d.cseq, d.sentAt, d.inFlight, d.again, d.demands, d.override = j.cseq, now, true, false, nil, nil
+	d.toldIn = target.stamp
 	d.acked = shown{} // until it answers nobody knows; it may take this one and its answer be lost
 	b.loop.inFlight++
 	done := func(result sipua.Outcome) {

@@ -40,7 +40,9 @@ func (b *Bridge) settle(o *outcome, now time.Time) {
 		b.failed(o, now)
 	}
 	switch {
-	case d.dead != "" || o.silent() && b.loop.breaker.open:
+	case d.dead != "":
+	case o.silent() && b.loop.breaker.open:
+		b.later(o)
 	case d.again:
 		b.retryAt(o.m, d.due(), fresh)
 	case o.Class != sipua.Acknowledged:
@@ -132,7 +134,6 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 	switch {
 	case stampOf(&d.row) != o.sent.stamp: // the phone has subscribed again since
 	case o.silent() && b.loop.breaker.open: // not this dialog's fault
-		b.later(o)
 	case errors.As(o.Err, &bad):
 		d.dead = "its row makes no valid request"
 	case o.Class == sipua.DialogGone:

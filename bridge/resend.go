@@ -53,7 +53,7 @@ func (b *Bridge) parseRequest(e ami.UserEvent) (r request, err error) {
 	get := func(header string) string {
 		v := strings.TrimSpace(e.Get(header))
 		if len(v) > maxValue {
-			err = fmt.Errorf("%s has %d bytes, at most %d are allowed", header, len(v), maxValue)
+			err = fmt.Errorf("its %s has %d bytes, at most %d are allowed", header, len(v), maxValue)
 			return ""
 		}
 		return v
@@ -72,7 +72,7 @@ func (b *Bridge) parseRequest(e ami.UserEvent) (r request, err error) {
 			fresh, old = words[2], words[3]
 		}
 	case len(words) > 0:
-		err = fmt.Errorf("Notify is %q, want: user domain [new old]", strings.Join(words, " "))
+		err = fmt.Errorf("its Notify is %q, want: user domain [new old]", strings.Join(words, " "))
 	case r.name != "":
 		r.aor, err = b.aorOf(r.name)
 	case r.aor.User == "" || r.aor.Domain == "":
@@ -87,11 +87,11 @@ func (b *Bridge) parseRequest(e ami.UserEvent) (r request, err error) {
 func parseCounts(fresh, old string) (*Counts, error) {
 	n, err := strconv.ParseUint(fresh, 10, 32)
 	if err != nil {
-		return nil, fmt.Errorf("New is %q, want a number up to 2^32-1", fresh)
+		return nil, fmt.Errorf("its New is %q, want a number up to 2^32-1", fresh)
 	}
 	o, err := strconv.ParseUint(firstOf(old, "0"), 10, 32)
 	if err != nil {
-		return nil, fmt.Errorf("Old is %q, want a number up to 2^32-1", old)
+		return nil, fmt.Errorf("its Old is %q, want a number up to 2^32-1", old)
 	}
 	return &Counts{New: uint32(n), Old: uint32(o)}, nil
 }

@@ -5,31 +5,32 @@ import (
 	"time"
 )
 
-// markDue makes the mailboxes dirty whose time has come.
-func (b *Bridge) markDue(now time.Time) {
-	l := &b.loop
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for len(l.retries) > 0 && !l.retries[0].at.After(now) {
-		r := heap.Pop(&l.retries).(retry)
-		if r.m.retryAt.Equal(r.at) {
-			r.m.retryAt = time.Time{}
-			c := r.m.last
-			c.events = 0
-			b.desired.mark(r.m, r.m.retryQ, c)
-			r.m.retryQ = none
-		}
-	}
-}
-
 // retryAt has the loop look at a mailbox again at the given time, or before.
 func (b *Bridge) retryAt(m *mailbox, at time.Time, q queue) {
 	m.retryQ = max(m.retryQ, q)
-	if !m.retryAt.IsZero() && !m.retryAt.After(at) {
-		return
+	r := &b.loop.retries
+	switch {
+	case m.retryAt.IsZero():
+		m.retryAt = at
+		heap.Push(r, m)
+	case at.Before(m.retryAt):
+		m.retryAt = at
+		heap.Fix(r, m.retryIndex)
 	}
-	m.retryAt = at
-	heap.Push(&b.loop.retries, retry{at, m})
+}
+
+// markDue makes the mailboxes dirty whose time has come.
+func (b *Bridge) markDue(now time.Time) {
+	r := &b.loop.retries
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(*r) > 0 && !(*r)[0].retryAt.After(now) {
+		m := heap.Pop(r).(*mailbox)
+		c, q := m.last, m.retryQ
+		c.events = 0
+		m.retryAt, m.retryQ = time.Time{}, none
+		b.desired.mark(m, q, c)
+	}
 }
 
 func later(a, b time.Time) time.Time {
@@ -39,22 +40,26 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// retries is a heap by time. A mailbox whose retryAt has moved since leaves a
-// stale entry, which is skipped.
-type retries []retry
-
-type retry struct {
-	at time.Time
-	m  *mailbox
-}
+// retries is a heap by time, in which a mailbox stands once.
+type retries []*mailbox
 
 func (r retries) Len() int           { return len(r) }
-func (r retries) Less(i, j int) bool { return r[i].at.Before(r[j].at) }
-func (r retries) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
-func (r *retries) Push(x any)        { *r = append(*r, x.(retry)) }
+func (r retries) Less(i, j int) bool { return r[i].retryAt.Before(r[j].retryAt) }
+func (r retries) Swap(i, j int) {
+	r[i], r[j] = r[j], r[i]
+	r[i].retryIndex, r[j].retryIndex = i, j
+}
+
+func (r *retries) Push(x any) {
+	m := x.(*mailbox)
+	m.retryIndex = len(*r)
+	*r = append(*r, m)
+}
+
 func (r *retries) Pop() any {
 	old := *r
 	last := old[len(old)-1]
+	old[len(old)-1] = nil
 	*r = old[:len(old)-1]
 	return last
 }

@@ -28,17 +28,18 @@ type world struct {
 	t *testing.T
 	b *Bridge
 
-	mu     sync.Mutex
-	rows   map[watchers.Key]watchers.Dialog
-	lamps  map[string]string // Call-ID to the counts its phone shows
-	cseqs  map[string]uint32 // Call-ID to the last CSeq taken
-	sent   []sent
-	flying map[string]int
-	delay  time.Duration
-	answer func(callID string) sipua.Outcome // nil: as a phone does
-	err    error                             // of the database
-	hang   time.Duration                     // how long it takes
-	poison string                            // a user whose rows fail every query
+	mu       sync.Mutex
+	rows     map[watchers.Key]watchers.Dialog
+	lamps    map[string]string // Call-ID to the counts its phone shows
+	cseqs    map[string]uint32 // Call-ID to the last CSeq taken
+	sent     []sent
+	flying   map[string]int
+	delay    time.Duration
+	answer   func(callID string) sipua.Outcome // nil: as a phone does
+	err      error                             // of the database
+	hang     time.Duration                     // how long it takes
+	counting time.Duration                     // how long NextCSeq takes
+	poison   string                            // a user whose rows fail every query
 
 	loseAnswers, loseRequests bool
 	challenged                uint32 // what a challenge adds to each CSeq
@@ -85,14 +86,18 @@ func inWorld(t *testing.T, o Options, test func(w *world, logs *observer.Observe
 		looping, ends := context.WithCancel(context.WithoutCancel(ctx))
 		var behind sync.WaitGroup
 		behind.Go(func() { w.b.ledger.run(looping) })
+		synctest.Wait() // the first poll has taken its mark
+		logs.TakeAll()
+		defer func() { // also when the test has failed
+			cancel()
+			loop.Wait()
+			ends()
+			behind.Wait()
+			if w.stopped != nil {
+				w.stopped()
+			}
+		}()
 		test(w, logs)
-		cancel()
-		loop.Wait()
-		ends()
-		behind.Wait()
-		if w.stopped != nil {
-			w.stopped()
-		}
 	})
 }
 
@@ -160,6 +165,7 @@ func (w *world) Dialogs(ctx context.Context, users []watchers.AoR) (map[watchers
 }
 
 func (w *world) NextCSeq(_ context.Context, dialogs []watchers.Dialog) (map[watchers.Key]uint32, error) {
+	time.Sleep(w.counting)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	next := make(map[watchers.Key]uint32)
