@@ -105,15 +105,17 @@ func (p plan) String() string {
 		p.mode, p.ledger, p.listen, p.aspects, p.boxes, p.steps, p.pace, p.skew)
 }
 
-// run tells one seed's story and returns what went wrong.
+// run tells one seed's story.
 func (s *simulation) run(t *testing.T) {
 	s.rnd = rand.New(rand.NewPCG(s.seed, 1))
 	s.makePlan()
-	s.tell("%v", s.plan)
-	for i := range s.plan.boxes {
-		s.addBox(i)
-		s.subscribe(s.boxes[i])
-	}
+	s.lock(func() {
+		s.tell("%v", s.plan)
+		for i := range s.plan.boxes {
+			s.addBox(i)
+			s.subscribe(s.boxes[i])
+		}
+	})
 	s.start()
 	for range s.plan.steps {
 		s.pause()
@@ -218,7 +220,7 @@ func TestSimulation(t *testing.T) {
 	case raceEnabled || testing.Short():
 		seeds = 300
 	default:
-		seeds = 4000
+		seeds = 3000
 	}
 	var next atomic.Uint64
 	var mu sync.Mutex
