@@ -242,3 +242,22 @@ func serve(t *testing.T, stream string) (address string) {
 	})
 	return listener.Addr().String()
 }
+
+// Neither events nor the list say how many new messages are urgent; the body does.
+func TestUrgentMessages(t *testing.T) {
+	asterisk, err := sim.StartAsterisk(sim.AsteriskConfig{Username: "bridge", Secret: "bridge-secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asterisk.Close()
+	w, logs := running(t, asterisk.Addr(), Options{})
+	w.phone("202", "desk")
+	eventually(t, "resync", func() bool { return logs.FilterField(zap.String("event", "resync")).Len() > 0 })
+	asterisk.SetCounts("202@example.com", sim.Counts{Urgent: 2, New: 1, Old: 4})
+	eventually(t, "the lamp", func() bool { return w.lamp("desk") == "3/4" })
+	w.lock(func() {
+		if last := w.sent[len(w.sent)-1]; !strings.Contains(last.bytes, "Voice-Message: 3/4 (2/0)\r\n") {
+			t.Errorf("the body does not tell of two urgent messages:\n%s", last.bytes)
+		}
+	})
+}
