@@ -142,7 +142,7 @@ func New(o Options) (*Bridge, error) {
 	}
 	b := &Bridge{o: o, log: o.Log, ids: newIDSource(), started: time.Now(), wake: make(chan struct{}, 1),
 		ended: make(chan struct{}), relist: make(chan struct{}, 1), resends: make(chan request, maxResends)}
-	b.ledger = ledger{to: o.Ledger, log: o.Log}
+	b.ledger = ledger{to: o.Ledger, log: o.Log, pending: make(map[watchers.Key]watchers.Acked)}
 	b.live.Store(o.Live.withDefaults())
 	b.ami = AMIStatus{Address: o.AMI.Address, Since: b.started}
 	b.loop.most, b.loop.lookups = maxBatch, 1

@@ -49,9 +49,6 @@ func (l *ledger) note(d *dialog, now time.Time) {
 	c, s := d.acked.counts, d.acked.stamp
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pending == nil {
-		l.pending = make(map[watchers.Key]watchers.Acked)
-	}
 	l.pending[d.row.Key] = watchers.Acked{New: c.new, Old: c.old, NewUrgent: c.newUrgent, OldUrgent: c.oldUrgent,
 		RemoteCSeq: s.remoteCSeq, Expires: s.expires, Contact: s.contact, CSeq: d.cseq, At: now.Unix()}
 }
@@ -64,7 +61,9 @@ func (l *ledger) void(ctx context.Context, jobs []job) {
 	for i, j := range jobs {
 		batch[i] = watchers.Entry{Key: j.d.row.Key, Acked: watchers.Acked{CSeq: j.cseq, Expires: j.d.row.Expires, At: time.Now().Unix()}}
 	}
-	l.write(ctx, batch)
+	if !l.write(ctx, batch) {
+		l.putBack(batch)
+	}
 }
 
 // run writes until ctx ends, and once more then.
