@@ -66,7 +66,7 @@ func newWorld(t *testing.T) *world {
 	w.recorded = mailboxes[:faultRecorded]
 	url := w.startDatabase(t)
 	// A second's transactions to a thousand phones are more than the default holds.
-	w.kamailio = StartKamailio(t, KamailioConfig{DB: url, ClockCSeq: true, Memory: 128})
+	w.kamailio = StartKamailio(t, KamailioConfig{DB: url, ClockCSeq: true, FRTimer: 10 * time.Second, Memory: 128})
 	w.network = StartDatagrams(t, w.kamailio.Addr(), w.seed)
 	w.config = fmt.Sprintf(`
 [ami]
