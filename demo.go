@@ -120,7 +120,7 @@ func (d *demo) bridge(ctx context.Context) error {
 	s.Proxy = d.proxy.Addr() + ";transport=udp"
 	s.SIP.BindIP = "127.0.0.1"
 	s.UserAgent, s.VMExten = "Asterisk", "*97"
-	if err := s.SetTemplate(""); err != nil {
+	if err := s.SetTemplates("", false, false); err != nil {
 		return err
 	}
 	b, closeAll, err := bridge.Open(s)

@@ -21,6 +21,9 @@ func migrateCommand(ctx context.Context, args []string, out, errs io.Writer) int
 	if err != nil {
 		return a.fail(err)
 	}
+	if s.Database.URL == "" {
+		return a.fail(fmt.Errorf("%s: database.url is not set, so there is nothing to migrate", c.Path))
+	}
 	if *onlyPrint {
 		sql, err := s.Migrations()
 		if err != nil {

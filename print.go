@@ -33,7 +33,9 @@ func printStatus(w io.Writer, s *admin.Status) {
 	if !s.AMI.Resynced.IsZero() {
 		line("Resync", "every mailbox read %s ago", ago(s.AMI.Resynced))
 	}
-	if s.Database.Since.IsZero() {
+	if s.Publish {
+		line("Database", "not needed: mailboxes are published to the presence server")
+	} else if s.Database.Since.IsZero() {
 		line("Database", "nothing was looked up yet")
 	} else {
 		line("Database", "%s for %s%s", choose(s.Database.OK, "ok", "AWAY"), ago(s.Database.Since), because(s.Database.Error))

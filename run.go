@@ -71,6 +71,7 @@ func settingsOf(c *config.Config) (s bridge.Settings, err error) {
 		return s, err
 	}
 	s.AMI.Address, s.AMI.Username, s.AMI.Secret = c.Ami.Address, c.Ami.Username, c.Ami.Secret.Reveal()
+	s.AMI.PingInterval = c.Ami.PingInterval
 	s.AMI.Plain = c.Ami.Auth == config.AuthPlain
 	if c.Ami.TLS {
 		if s.AMI.TLS, err = tlsConfig("ami.tls_ca_file", c.Ami.TLSCAFile); err != nil {
@@ -89,9 +90,7 @@ func settingsOf(c *config.Config) (s bridge.Settings, err error) {
 	s.CSeq = bridge.CSeqMode(c.Sip.CSeq)
 	s.Database.Ledger = c.Database.Ledger
 	s.Listen = c.Database.Listen
-	if c.Sip.Method != config.MethodNotify {
-		return s, fmt.Errorf(`%s: sip.method = "publish" is not built yet; use "notify"`, c.Path)
-	}
+	s.Publish = c.Sip.Method == config.MethodPublish
 	return s, nil
 }
 
@@ -102,7 +101,15 @@ func liveOf(c *config.Config) (l bridge.Live, err error) {
 	l.SocketInfo = c.Sip.Route == config.RouteSocketInfo
 	l.UserAgent, l.ContactUser, l.VMExten = c.Sip.UserAgent, c.Sip.ContactUser, c.Sip.VMExten
 	l.Rate, l.UserEvent, l.PollInterval = c.Sip.Rate, c.Ami.UserEvent, c.Database.PollInterval
-	return l, l.SetTemplate(c.Sip.Template)
+	l.Expires = c.Sip.Expires
+	for _, share := range c.Mailbox.Shares {
+		for _, mailbox := range share.Mailboxes {
+			for _, user := range share.Users {
+				l.Shares.Add(mailbox, user.User, user.Domain)
+			}
+		}
+	}
+	return l, l.SetTemplates(c.Sip.Template, c.Sip.Method == config.MethodPublish, c.Sip.Unsolicited)
 }
 
 // tlsConfig trusts the authorities in a file, or the system's where none is

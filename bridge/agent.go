@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"zonkeymwi/ami"
-	"zonkeymwi/watchers"
 )
 
 const (
@@ -42,12 +41,18 @@ func (a *agent) work(ctx context.Context) {
 
 // read asks what a mailbox holds, and has the bridge take it for the truth
 // unless an event has said something newer while the answer was under way.
-func (a *agent) read(ctx context.Context, aor watchers.AoR, name string) error {
+func (a *agent) read(ctx context.Context, name string) error {
 	b := a.b
+	users, err := b.lights(name)
+	if err != nil {
+		return err
+	}
+	before := make([]uint64, len(users))
 	b.mu.Lock()
-	var before uint64
-	if m := b.desired.mailboxes[aor]; m != nil {
-		before = m.version
+	for i, user := range users {
+		if m := b.desired.mailboxes[user]; m != nil {
+			before[i] = m.version
+		}
 	}
 	b.mu.Unlock()
 	c, err := a.s.MailboxCount(ctx, name)
@@ -56,23 +61,40 @@ func (a *agent) read(ctx context.Context, aor watchers.AoR, name string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	m, holds := b.desired.mailboxFor(aor), counts{new: clamp(c.New + c.Urgent), old: clamp(c.Old)}
-	if m.version != before || m.settled(name, holds) {
-		return nil
+	for i, user := range users {
+		m, holds := b.desired.mailboxFor(user), counts{new: clamp(c.New + c.Urgent), old: clamp(c.Old)}
+		if m.version != before[i] || m.settled(name, holds) {
+			continue
+		}
+		m.hold(name, holds)
+		m.known = true
+		b.desired.mark(m, paced, change{id: b.ids.next(), why: whyResync, received: time.Now()})
 	}
-	m.hold(name, holds)
-	b.desired.mark(m, paced, change{id: b.ids.next(), why: whyResync, received: time.Now()})
 	b.poke()
 	return nil
+}
+
+// lit are the mailboxes of a batch that hold new messages.
+func (b *Bridge) lit(batch []work) (names []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range batch {
+		for _, x := range batch[i].m.boxes {
+			if x.holds.new > 0 {
+				names = append(names, x.name)
+			}
+		}
+	}
+	return names
 }
 
 // urgentTime is how long a lamp waits for the number of urgent messages.
 const urgentTime = 300 * time.Millisecond
 
 // urgent asks how many of the new messages are urgent, for all mailboxes of a
-// batch at once: neither events nor the list say it. What does not come in time,
-// or is of another state than the batch's, is left out.
-func (a *agent) urgent(ctx context.Context, batch []work) map[watchers.AoR]uint32 {
+// batch at once: neither events nor the list say it. What does not come in time
+// is left out.
+func (a *agent) urgent(ctx context.Context, batch []work) map[string]counts {
 	if time.Now().Before(a.slowUntil) {
 		return nil
 	}
@@ -80,20 +102,16 @@ func (a *agent) urgent(ctx context.Context, batch []work) map[watchers.AoR]uint3
 	defer cancel()
 	var mu sync.Mutex
 	var asking sync.WaitGroup
-	found := make(map[watchers.AoR]uint32)
-	for i := range batch {
-		w := &batch[i]
-		if !w.known || w.want.new == 0 {
-			continue
-		}
+	found := make(map[string]counts)
+	for _, name := range a.b.lit(batch) {
 		asking.Go(func() {
-			c, err := a.s.MailboxCount(ctx, w.name)
-			if err != nil || clamp(c.New+c.Urgent) != w.want.new {
+			c, err := a.s.MailboxCount(ctx, name)
+			if err != nil {
 				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			found[w.m.aor] = clamp(c.Urgent)
+			found[name] = counts{new: clamp(c.New + c.Urgent), newUrgent: clamp(c.Urgent)}
 		})
 	}
 	asking.Wait()

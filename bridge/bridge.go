@@ -63,6 +63,7 @@ type Options struct {
 	Sender  Sender
 	Ledger  Ledger // nil: what phones acknowledged is forgotten with a restart
 	CSeq    CSeqMode
+	Publish bool // to the presence server (RFC 3903), not to each phone; Dialogs is not needed then
 
 	Listen bool // hear of new subscriptions from the database, where its trigger is installed
 
@@ -73,17 +74,20 @@ type Options struct {
 
 // Live are the options that Reload changes while the bridge runs.
 type Live struct {
-	Template *sipmsg.Template
+	Template    *sipmsg.Template // of a PUBLISH where Options.Publish says so
+	Unsolicited *sipmsg.Template // of a NOTIFY to whatever the user has registered; nil: none is sent
 
 	// Domain gives the SIP domain of a voicemail context ("" where the mailbox
 	// names none), or false where there is none.
 	Domain func(context string) (string, bool)
+	Shares Shares // mailboxes that light other users' lamps too
 
 	AoR          bool          // Request-URI is the watcher's address of record, not its contact
 	SocketInfo   bool          // send to the socket that took the subscription, not to the proxy
 	UserAgent    string        // of the NOTIFY
 	ContactUser  string        // of the Contact, where the row has none
 	VMExten      string        // user of Message-Account: the extension that plays the messages
+	Expires      time.Duration // life of a publication, and how often an unsolicited NOTIFY is repeated; 0: 1 h
 	Rate         int           // NOTIFYs a second that a resync may send; 0: 500
 	PollInterval time.Duration // how often the database is asked for new subscriptions; 0: 5 s
 	UserEvent    string        // the AMI UserEvent that asks for a resend; "": none does
@@ -119,13 +123,14 @@ type Bridge struct {
 	agent   *agent          // of the present session; nil: none
 	ignored map[string]bool // mailboxes that were complained of
 
-	ledger ledger
-	loop   loop // the loop goroutine's own
+	ledger       ledger
+	publications publications
+	loop         loop // the loop goroutine's own
 }
 
 // New makes a bridge. It fails when an option that must be given is missing.
 func New(o Options) (*Bridge, error) {
-	if o.Dialogs == nil || o.Sender == nil || o.Template == nil {
+	if o.Dialogs == nil && !o.Publish || o.Sender == nil || o.Template == nil {
 		return nil, fmt.Errorf("bridge: Dialogs, Sender and Template must be given")
 	}
 	if o.Log == nil {
@@ -134,7 +139,7 @@ func New(o Options) (*Bridge, error) {
 	if o.Meter == nil {
 		o.Meter = noMeter{}
 	}
-	if o.CSeq == "" {
+	if o.CSeq == "" || o.Publish {
 		o.CSeq = CSeqClock
 	}
 	if o.Drain <= 0 {
@@ -142,6 +147,7 @@ func New(o Options) (*Bridge, error) {
 	}
 	b := &Bridge{o: o, log: o.Log, ids: newIDSource(), started: time.Now(), wake: make(chan struct{}, 1),
 		ended: make(chan struct{}), relist: make(chan struct{}, 1), resends: make(chan request, maxResends)}
+	b.publications.ledger = o.Ledger
 	b.ledger = ledger{to: o.Ledger, log: o.Log, pending: make(map[watchers.Key]watchers.Acked)}
 	b.live.Store(o.Live.withDefaults())
 	b.ami = AMIStatus{Address: o.AMI.Address, Since: b.started}
@@ -156,6 +162,9 @@ func (l Live) withDefaults() *Live {
 	}
 	if l.Rate <= 0 {
 		l.Rate = defaultRate
+	}
+	if l.Expires <= 0 {
+		l.Expires = time.Hour
 	}
 	if l.PollInterval <= 0 {
 		l.PollInterval = defaultPoll
@@ -181,7 +190,9 @@ func (b *Bridge) Debug(on bool) { b.debug.Store(on) }
 func (b *Bridge) Run(ctx context.Context) {
 	var tasks sync.WaitGroup
 	tasks.Go(func() { b.runSessions(ctx) })
-	tasks.Go(func() { b.runWatch(ctx) })
+	if !b.o.Publish {
+		tasks.Go(func() { b.runWatch(ctx) })
+	}
 	looping, loopEnds := context.WithCancel(context.WithoutCancel(ctx))
 	tasks.Go(func() { b.ledger.run(looping) })
 	b.runLoop(ctx)

@@ -202,6 +202,18 @@ func (m *memory) Record(_ context.Context, entries []watchers.Entry) error {
 	return m.err
 }
 
+func (m *memory) Acked(_ context.Context, keys []watchers.Key) (map[watchers.Key]watchers.Acked, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found := map[watchers.Key]watchers.Acked{}
+	for _, k := range keys {
+		if a, ok := m.entries[k]; ok {
+			found[k] = a
+		}
+	}
+	return found, m.err
+}
+
 func (m *memory) Prune(context.Context) (int64, error) { return 0, nil }
 
 // A bridge that was restarted sends what changed meanwhile, and nothing else.

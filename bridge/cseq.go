@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"zonkeymwi/sipmsg"
 	"zonkeymwi/watchers"
 )
 
@@ -29,7 +30,10 @@ const (
 func (b *Bridge) number(jobs []job, base base, now time.Time) []job {
 	numbered := jobs[:0]
 	for _, j := range jobs {
-		first, ok := base(&j)
+		first, ok := uint32(now.Unix()), true
+		if j.d.kind == sipmsg.Notify {
+			first, ok = base(&j)
+		}
 		j.cseq = max(first, j.d.cseq+1) + b.climb(j.d)
 		if !ok || j.cseq > maxCSeq {
 			j.d.backOff(now, 0)
@@ -79,9 +83,11 @@ func (b *Bridge) climb(d *dialog) uint32 {
 func (b *Bridge) counted(ctx context.Context, jobs []job) (base, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	rows := make([]watchers.Dialog, len(jobs))
+	rows := make([]watchers.Dialog, 0, len(jobs))
 	for i := range jobs {
-		rows[i] = jobs[i].d.row
+		if jobs[i].d.kind == sipmsg.Notify {
+			rows = append(rows, jobs[i].d.row)
+		}
 	}
 	numbers, err := b.o.Dialogs.NextCSeq(ctx, rows)
 	if err != nil {

@@ -57,8 +57,13 @@ func (b *Bridge) readMailbox(ctx context.Context, aor watchers.AoR, name string)
 	b.mu.Lock()
 	m, agent := b.desired.mailboxes[aor], b.agent
 	known := m != nil && m.known
-	if name == "" && known {
-		name = m.name
+	var names []string
+	if name != "" {
+		names = []string{name}
+	} else if known {
+		for i := range m.boxes {
+			names = append(names, m.boxes[i].name)
+		}
 	}
 	b.mu.Unlock()
 	if agent == nil {
@@ -67,14 +72,19 @@ func (b *Bridge) readMailbox(ctx context.Context, aor watchers.AoR, name string)
 		}
 		return errors.New("no connection to Asterisk, which has not spoken of this mailbox")
 	}
-	if name == "" { // it may still be there: Asterisk does not list realtime mailboxes
+	if names == nil { // it may still be there: Asterisk does not list realtime mailboxes
 		domain, ok := b.live.Load().Domain(aor.Domain)
 		if !ok || domain != aor.Domain {
 			return errors.New("this mailbox is one that Asterisk has not spoken of: name it as voicemail.conf does, Mailbox: user@context")
 		}
-		name = aor.User + "@" + aor.Domain
+		names = []string{aor.User + "@" + aor.Domain}
 	}
-	return agent.read(ctx, aor, name)
+	for _, name := range names {
+		if err := agent.read(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serve hands the demands on a mailbox to its dialogs. Those that nothing can be

@@ -30,16 +30,15 @@ const (
 	whyVanished   = "vanished"   // Asterisk no longer lists the mailbox
 )
 
-// mailbox is one user's voicemail and phones.
+// mailbox is one user's voicemail, in one mailbox or more, and phones.
 type mailbox struct {
 	aor watchers.AoR
 
 	// Guarded by Bridge.mu.
-	name    string // as Asterisk last called it
-	want    counts
-	known   bool   // Asterisk has said what it holds
+	boxes   []box
+	want    counts // what they hold together
+	known   bool   // Asterisk has said what they hold
 	version uint64 // counts how often it did
-	round   uint64 // the last resync that listed it; 0: none did
 	change  change
 	queue   queue
 	since   time.Time // since when it may not be converged; zero: it is
@@ -85,16 +84,6 @@ func (d *desired) mailboxFor(aor watchers.AoR) *mailbox {
 	return m
 }
 
-// hold takes what Asterisk said. It says how many are new, not how many of them
-// are urgent; as long as the one stays, so may the other.
-func (m *mailbox) hold(name string, c counts) {
-	if c.new == m.want.new {
-		c.newUrgent = m.want.newUrgent
-	}
-	m.name, m.want, m.known = name, c, true
-	m.version++
-}
-
 // mark makes a mailbox dirty. A change that is waiting already is merged: it
 // keeps its id, so that its first event's line is not orphaned.
 func (d *desired) mark(m *mailbox, q queue, c change) {
@@ -124,11 +113,10 @@ func (d *desired) mark(m *mailbox, q queue, c change) {
 // did not: they have been removed, and Asterisk sends no event of that.
 func (d *desired) vanished(next func() string) (names []string) {
 	for _, m := range d.mailboxes {
-		if m.round != 0 && m.round != d.round {
-			m.round = 0
-			m.hold(m.name, counts{})
+		gone := m.drop(func(x *box) bool { return x.round != 0 && x.round != d.round })
+		if gone != nil {
 			d.mark(m, paced, change{id: next(), why: whyVanished, received: time.Now(), events: 1})
-			names = append(names, m.name)
+			names = append(names, gone...)
 		}
 	}
 	return names
@@ -137,7 +125,7 @@ func (d *desired) vanished(next func() string) (names []string) {
 // work is a dirty mailbox as the loop took it.
 type work struct {
 	m       *mailbox
-	name    string
+	name    string // of the mailboxes, for the log
 	want    counts
 	known   bool
 	change  change
@@ -160,7 +148,7 @@ func takeFrom(batch []work, n int, from []*mailbox, q queue) ([]work, []*mailbox
 	for ; i < len(from) && len(batch) < n; i++ {
 		if m := from[i]; m.queue == q {
 			m.queue = none
-			batch = append(batch, work{m, m.name, m.want, m.known, m.change, q == paced, m.demands})
+			batch = append(batch, work{m, m.names(), m.want, m.known, m.change, q == paced, m.demands})
 			m.demands = nil
 		}
 		from[i] = nil

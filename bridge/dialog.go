@@ -4,12 +4,15 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"zonkeymwi/sipmsg"
 	"zonkeymwi/watchers"
 )
 
-// dialog is a phone's subscription: its row, and what its phone shows.
+// dialog is a phone's subscription: its row, and what its phone shows. What is
+// sent outside of subscriptions goes for one too, as its kind says.
 type dialog struct {
-	row watchers.Dialog
+	row  watchers.Dialog
+	kind sipmsg.Kind
 
 	// acked is what the phone last answered 2xx to. When it equals what the
 	// phone should show there is nothing to send.
@@ -26,6 +29,11 @@ type dialog struct {
 	notUntil time.Time // back-off
 	dead     string    // why nothing more is sent until the row changes; "": alive
 	gone     bool      // its row is not there any more
+
+	// Only where it is no subscription.
+	publication publication
+	refreshAt   time.Time // when it is sent although nothing changed; zero: never
+	untaken     string    // why no phone took it
 
 	// Of operators, for the next NOTIFY: who waits for its answer, and the counts
 	// that it shall tell once instead of the mailbox's.
@@ -64,12 +72,18 @@ func stampOf(row *watchers.Dialog) stamp {
 
 // update takes a row as it was just read. A new subscription forgives what
 // went wrong in the one before.
-func (d *dialog) update(row watchers.Dialog) {
+func (d *dialog) update(row watchers.Dialog, now time.Time) {
 	if stampOf(&row) != stampOf(&d.row) {
 		d.failures, d.tooLow, d.notUntil, d.dead = 0, 0, time.Time{}, ""
 	}
-	d.adopt(&row)
+	d.adopt(&row, now)
 	d.row, d.gone = row, false
+}
+
+// settled tells whether a dialog's phone shows what it is to show, and nothing
+// has to be sent to keep that so.
+func (d *dialog) settled(target shown, now time.Time) bool {
+	return len(d.demands) == 0 && d.acked == target && (d.refreshAt.IsZero() || now.Before(d.refreshAt))
 }
 
 // minInterval is the least time between two NOTIFYs of one dialog (RFC 3842

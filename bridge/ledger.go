@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"zonkeymwi/sipmsg"
 	"zonkeymwi/watchers"
 )
 
@@ -19,6 +20,7 @@ import (
 // been refreshed since.
 type Ledger interface {
 	Record(ctx context.Context, entries []watchers.Entry) error
+	Acked(ctx context.Context, keys []watchers.Key) (map[watchers.Key]watchers.Acked, error)
 	Prune(ctx context.Context) (int64, error)
 }
 
@@ -50,7 +52,15 @@ func (l *ledger) note(d *dialog, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pending[d.row.Key] = watchers.Acked{New: c.new, Old: c.old, NewUrgent: c.newUrgent, OldUrgent: c.oldUrgent,
-		RemoteCSeq: s.remoteCSeq, Expires: s.expires, Contact: s.contact, CSeq: d.cseq, At: now.Unix()}
+		RemoteCSeq: s.remoteCSeq, Expires: d.ends(s.expires), Contact: s.contact, CSeq: d.cseq, At: now.Unix(), ETag: d.publication.etag}
+}
+
+// ends is until when the ledger is to keep an entry, Unix seconds.
+func (d *dialog) ends(expires int64) int64 {
+	if d.kind == sipmsg.Publish {
+		return d.publication.until.Unix()
+	}
+	return expires
 }
 
 // void has the ledger forget, before a NOTIFY is sent, what its phone showed: a
@@ -59,7 +69,8 @@ func (l *ledger) note(d *dialog, now time.Time) {
 func (l *ledger) void(ctx context.Context, jobs []job) {
 	batch := make([]watchers.Entry, len(jobs))
 	for i, j := range jobs {
-		batch[i] = watchers.Entry{Key: j.d.row.Key, Acked: watchers.Acked{CSeq: j.cseq, Expires: j.d.row.Expires, At: time.Now().Unix()}}
+		batch[i] = watchers.Entry{Key: j.d.row.Key, Acked: watchers.Acked{CSeq: j.cseq, Expires: j.d.ends(j.d.row.Expires),
+			At: time.Now().Unix(), ETag: j.d.publication.etag}}
 	}
 	if !l.write(ctx, batch) {
 		l.putBack(batch)
@@ -141,11 +152,14 @@ func (l *ledger) putBack(batch []watchers.Entry) {
 
 // adopt takes over what the ledger knows of a dialog: from before a restart, or
 // from another bridge that shares the mailboxes.
-func (d *dialog) adopt(row *watchers.Dialog) {
+func (d *dialog) adopt(row *watchers.Dialog, now time.Time) {
 	a := &row.Acked
 	if !row.HasAcked || a.CSeq <= d.cseq {
 		return
 	}
 	d.cseq = a.CSeq
 	d.acked = shown{counts{a.New, a.Old, a.NewUrgent, a.OldUrgent}, stamp{a.RemoteCSeq, a.Expires, a.Contact}}
+	if d.kind == sipmsg.Publish {
+		d.adoptPublication(a, now)
+	}
 }

@@ -169,8 +169,8 @@ func (b *Bridge) logReceived(batch []work) {
 // found is what the database knows of a batch.
 type found struct {
 	dialogs map[watchers.AoR][]watchers.Dialog
-	flavour watchers.Flavour        // only where sip.cseq = "ahead" must know
-	urgent  map[watchers.AoR]uint32 // of the new messages, where Asterisk said so in time
+	flavour watchers.Flavour  // only where sip.cseq = "ahead" must know
+	urgent  map[string]counts // by mailbox, where Asterisk said in time how many are urgent
 }
 
 // lookUp asks for the dialogs of a whole batch in one query, and meanwhile
@@ -192,8 +192,16 @@ func (b *Bridge) lookUp(ctx context.Context, batch []work, agent *agent) (f foun
 	for i := range batch {
 		users[i] = batch[i].m.aor
 	}
-	f.dialogs, err = b.o.Dialogs.Dialogs(ctx, users)
+	f.dialogs, err = b.dialogs(ctx, users)
 	return f, err
+}
+
+// dialogs are those of the users, in the database or at the presence server.
+func (b *Bridge) dialogs(ctx context.Context, users []watchers.AoR) (map[watchers.AoR][]watchers.Dialog, error) {
+	if b.o.Publish {
+		return b.publications.dialogs(ctx, users), nil
+	}
+	return b.o.Dialogs.Dialogs(ctx, users)
 }
 
 // lookupFailed puts the batch back and leaves the database alone for a while.

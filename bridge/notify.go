@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"errors"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,7 +13,7 @@ import (
 	"zonkeymwi/watchers"
 )
 
-// job is one NOTIFY that is due.
+// job is one NOTIFY, or PUBLISH, that is due.
 type job struct {
 	w    *work
 	d    *dialog
@@ -27,7 +29,7 @@ func (b *Bridge) jobs(batch []work, f found, now time.Time) (jobs []job) {
 	for i := range batch {
 		w := &batch[i]
 		b.addUrgent(w, f.urgent)
-		dialogs := w.m.update(f.dialogs[w.m.aor], now)
+		dialogs := w.m.update(b.rows(w.m.aor, f.dialogs), b.kind, now)
 		w.serve(dialogs, now)
 		due := b.due(w, dialogs, now)
 		b.logDialogs(w, dialogs, len(due), now)
@@ -57,24 +59,30 @@ func (b *Bridge) notifyAll(batch []work, jobs []job, now time.Time) {
 	}
 }
 
-// addUrgent completes what the mailbox holds, unless it has changed since.
-func (b *Bridge) addUrgent(w *work, urgent map[watchers.AoR]uint32) {
-	n, ok := urgent[w.m.aor]
-	if !ok || n == w.want.newUrgent {
+// addUrgent completes what the mailboxes hold, unless they have changed since.
+func (b *Bridge) addUrgent(w *work, urgent map[string]counts) {
+	if len(urgent) == 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if w.m.want == w.want {
-		w.m.want.newUrgent = n
+	current := w.m.want == w.want
+	for i := range w.m.boxes {
+		x := &w.m.boxes[i]
+		if found, ok := urgent[x.name]; ok && found.new == x.holds.new {
+			x.holds.newUrgent = found.newUrgent
+		}
 	}
-	w.want.newUrgent = n
+	w.m.sum()
+	if current {
+		w.want = w.m.want
+	}
 }
 
 // update takes the rows of a mailbox as they were just read. A dialog whose row
 // has gone is kept until it would have expired: should it come back, its CSeq
 // must go on rising.
-func (m *mailbox) update(rows []watchers.Dialog, now time.Time) []*dialog {
+func (m *mailbox) update(rows []watchers.Dialog, kind func(*watchers.Dialog) sipmsg.Kind, now time.Time) []*dialog {
 	before := m.dialogs
 	m.dialogs = make(map[watchers.Key]*dialog, len(rows))
 	dialogs := make([]*dialog, 0, len(rows))
@@ -84,9 +92,9 @@ func (m *mailbox) update(rows []watchers.Dialog, now time.Time) []*dialog {
 		}
 		d := before[row.Key]
 		if d == nil {
-			d = new(dialog)
+			d = &dialog{kind: kind(&row)}
 		}
-		d.update(row)
+		d.update(row, now)
 		m.dialogs[row.Key] = d
 		dialogs = append(dialogs, d)
 	}
@@ -108,7 +116,11 @@ func (b *Bridge) due(w *work, dialogs []*dialog, now time.Time) []job {
 		target, ok := w.target(d)
 		switch {
 		case d.skipped(now) != "":
-		case !ok, len(d.demands) == 0 && d.acked == target:
+		case !ok:
+		case d.settled(target, now):
+			if !d.refreshAt.IsZero() {
+				b.retryAt(w.m, d.refreshAt, paced)
+			}
 		case d.inFlight:
 			d.again = true
 		case now.Before(d.due()):
@@ -145,6 +157,9 @@ func (w *work) level() zapcore.Level {
 }
 
 func (b *Bridge) logDialogs(w *work, dialogs []*dialog, due int, now time.Time) {
+	if b.o.Publish {
+		return // nothing was looked for
+	}
 	live := 0
 	for _, d := range dialogs {
 		if d.skipped(now) == "" {
@@ -163,13 +178,32 @@ func (b *Bridge) logDialogs(w *work, dialogs []*dialog, due int, now time.Time) 
 		zap.Int("rows", len(dialogs)), zap.Int("live", live), zap.Int("to_notify", due))
 }
 
+// rows are a user's dialogs and what goes for one.
+func (b *Bridge) rows(user watchers.AoR, found map[watchers.AoR][]watchers.Dialog) []watchers.Dialog {
+	if b.live.Load().Unsolicited == nil {
+		return found[user]
+	}
+	return append(found[user], unsolicitedOf(user))
+}
+
+// kind tells what is sent to a dialog.
+func (b *Bridge) kind(row *watchers.Dialog) sipmsg.Kind {
+	switch {
+	case b.o.Publish:
+		return sipmsg.Publish
+	case strings.HasPrefix(row.CallID, unsolicitedPrefix):
+		return sipmsg.Unsolicited
+	}
+	return sipmsg.Notify
+}
+
 // send starts the NOTIFY of one dialog.
 func (b *Bridge) send(j job, now time.Time) {
 	d := j.d
 	target, _ := j.w.target(d)
 	o := &outcome{probe: b.loop.breaker.sent(), m: j.w.m, d: d, change: j.w.change, sent: target, told: d.override != nil, at: now, demands: d.demands}
 	d.cseq, d.sentAt, d.inFlight, d.again, d.demands, d.override = j.cseq, now, true, false, nil, nil
-	d.toldIn = target.stamp
+	d.toldIn, d.untaken, o.etag = target.stamp, "", d.publication.etag
 	d.acked = shown{} // until it answers nobody knows; it may take this one and its answer be lost
 	b.loop.inFlight++
 	done := func(result sipua.Outcome) {
@@ -185,34 +219,47 @@ func (b *Bridge) send(j job, now time.Time) {
 	b.o.Sender.Send(r, done)
 }
 
-// request builds the NOTIFY of a dialog. What it renders reads nothing that
+// request builds the request of a dialog. What it renders reads nothing that
 // the loop may change, as it is rendered again for each attempt.
-func (b *Bridge) request(d *dialog, o *outcome) (sipua.Request, error) {
-	row, live := &d.row, b.live.Load()
+func (b *Bridge) request(d *dialog, o *outcome) (r sipua.Request, err error) {
+	live := b.live.Load()
+	fields, template := b.outside(d, live), live.Template
+	switch d.kind {
+	case sipmsg.Notify:
+		fields, err = inDialog(&d.row, live)
+		if live.SocketInfo {
+			r.Target = d.row.SocketInfo
+		}
+	case sipmsg.Unsolicited:
+		if template = live.Unsolicited; template == nil {
+			err = errors.New("sip.unsolicited has been switched off")
+		}
+	}
+	if err != nil {
+		return r, &badRow{err}
+	}
+	c := o.sent.counts
+	fields.UserAgent, fields.Account = live.UserAgent, live.account(&d.row)
+	fields.New, fields.Old, fields.NewUrgent, fields.OldUrgent = c.new, c.old, c.newUrgent, c.oldUrgent
+	r.Method, r.URI, r.Render = d.kind.Method(), fields.RequestURI, b.renderer(template, live.ContactUser, d.kind.Method(), fields, o)
+	return r, nil
+}
+
+// inDialog makes the fields that a dialog's row gives.
+func inDialog(row *watchers.Dialog, live *Live) (sipmsg.Fields, error) {
 	watcher := watchers.AoR{User: row.WatcherUser, Domain: row.WatcherDomain}.URI()
 	remote := row.Contact
 	if live.AoR {
 		remote = watcher
 	}
 	uri, route, err := sipmsg.Target(remote, row.RecordRoute)
-	if err != nil {
-		return sipua.Request{}, &badRow{err}
-	}
-	c := o.sent.counts
-	fields := sipmsg.Fields{
+	return sipmsg.Fields{
 		RequestURI: uri, Route: route,
 		FromURI: watchers.AoR{User: row.ToUser, Domain: row.ToDomain}.URI(), FromTag: row.ToTag,
 		ToURI: watcher, ToTag: row.FromTag,
 		CallID: row.CallID, Contact: row.LocalContact, EventID: row.EventID,
-		Expires:   uint32(max(0, row.Expires-time.Now().Unix())),
-		UserAgent: live.UserAgent, Account: live.account(row),
-		New: c.new, Old: c.old, NewUrgent: c.newUrgent, OldUrgent: c.oldUrgent,
-	}
-	r := sipua.Request{Method: "NOTIFY", URI: uri, Render: b.renderer(live, fields, o)}
-	if live.SocketInfo {
-		r.Target = row.SocketInfo
-	}
-	return r, nil
+		Expires: uint32(max(0, row.Expires-time.Now().Unix())),
+	}, err
 }
 
 // account is where the user listens to the messages.
@@ -225,24 +272,24 @@ func (l *Live) account(row *watchers.Dialog) string {
 
 // renderer returns what makes the bytes of each attempt, logs it, and keeps it
 // for whoever asks what was sent.
-func (b *Bridge) renderer(live *Live, fields sipmsg.Fields, o *outcome) func([]byte, sipua.Attempt) ([]byte, error) {
+func (b *Bridge) renderer(template *sipmsg.Template, contactUser, method string, fields sipmsg.Fields, o *outcome) func([]byte, sipua.Attempt) ([]byte, error) {
 	return func(dst []byte, a sipua.Attempt) ([]byte, error) {
 		f := fields
 		f.Transport, f.SentBy, f.Branch, f.CSeq, f.Authorization = a.Transport, a.SentBy, a.Branch, a.CSeq, a.Authorization
 		if f.Contact == "" {
-			f.Contact = watchers.AoR{User: live.ContactUser, Domain: a.SentBy}.URI()
+			f.Contact = watchers.AoR{User: contactUser, Domain: a.SentBy}.URI()
 		}
-		out, err := live.Template.Append(dst, &f)
+		out, err := template.Append(dst, &f)
 		if err != nil {
 			return dst, &badRow{err}
 		}
 		o.request = append(o.request[:0], out[len(dst):]...)
 		o.secret = a.Authorization
-		b.log.Info("sent NOTIFY", zap.String("event", "notify_sent"), zap.String("id", o.change.id),
+		b.log.Info("sent "+method, zap.String("event", "notify_sent"), zap.String("id", o.change.id),
 			zap.String("call_id", f.CallID), zap.Uint32("cseq", f.CSeq), zap.String("request_uri", f.RequestURI),
 			zap.String("transport", f.Transport), zap.String("branch", f.Branch), zap.Uint32("new", f.New), zap.Uint32("old", f.Old))
 		if b.debug.Load() {
-			b.log.Info("the NOTIFY, whole", zap.String("event", "notify_debug"), zap.String("id", o.change.id), zap.String("message", o.requestText()))
+			b.log.Info("the request, whole", zap.String("event", "notify_debug"), zap.String("id", o.change.id), zap.String("message", o.requestText()))
 		}
 		return out, nil
 	}

@@ -31,29 +31,24 @@ func Open(s Settings) (b *Bridge, closeAll func(), err error) {
 	if s.SIP.Proxy, err = sipua.ParseProxy(s.Proxy); err != nil {
 		return nil, nil, fmt.Errorf("sip.proxy: %w", err)
 	}
-	store, err := watchers.Open(s.Database)
-	if err != nil {
-		return nil, nil, err
+	var store watchers.Store
+	if s.Database.URL != "" {
+		if store, err = watchers.Open(s.Database); err != nil {
+			return nil, nil, err
+		}
+		o.Dialogs = store
 	}
 	ua, err := sipua.New(s.SIP)
 	if err != nil {
-		store.Close()
+		closeStore(store)
 		return nil, nil, err
 	}
 	closeAll = func() {
 		_ = ua.Close() // nothing is left to lose
-		closed := make(chan struct{})
-		go func() {
-			store.Close()
-			close(closed)
-		}()
-		select {
-		case <-closed:
-		case <-time.After(closePatience): // a database that hangs is left to the end of the program
-		}
+		closeStore(store)
 	}
-	o.Dialogs, o.Sender = store, ua
-	if s.Database.Ledger {
+	o.Sender = ua
+	if s.Database.Ledger && store != nil {
 		o.Ledger = store
 	}
 	if b, err = New(o); err != nil {
@@ -63,22 +58,48 @@ func Open(s Settings) (b *Bridge, closeAll func(), err error) {
 	return b, closeAll, nil
 }
 
-// SetTemplate reads an operator's template, or takes the built-in one where
-// path is "".
-func (l *Live) SetTemplate(path string) (err error) {
-	l.Template, err = readTemplate(path)
+// closeStore parts from the database. One that hangs is left to the end of the
+// program.
+func closeStore(store watchers.Store) {
+	if store == nil {
+		return
+	}
+	closed := make(chan struct{})
+	go func() {
+		store.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closePatience):
+	}
+}
+
+// SetTemplates reads an operator's template for what is sent, or takes the
+// built-in one where path is "". For unsolicited NOTIFYs there is that alone.
+func (l *Live) SetTemplates(path string, publish, unsolicited bool) (err error) {
+	kind := sipmsg.Notify
+	if publish {
+		kind = sipmsg.Publish
+	}
+	if unsolicited {
+		if l.Unsolicited, err = readTemplate(sipmsg.Unsolicited, ""); err != nil {
+			return err
+		}
+	}
+	l.Template, err = readTemplate(kind, path)
 	return err
 }
 
-func readTemplate(path string) (*sipmsg.Template, error) {
+func readTemplate(kind sipmsg.Kind, path string) (*sipmsg.Template, error) {
 	if path == "" {
-		return sipmsg.Parse("notify.tmpl", sipmsg.Builtin())
+		return sipmsg.Parse(kind, "built-in template", sipmsg.Builtin(kind))
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("sip.template: %w", err)
 	}
-	t, err := sipmsg.Parse(path, string(text))
+	t, err := sipmsg.Parse(kind, path, string(text))
 	if err != nil {
 		return nil, fmt.Errorf("sip.template: %w", err)
 	}

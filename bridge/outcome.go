@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"zonkeymwi/sipmsg"
 	"zonkeymwi/sipua"
 )
 
@@ -17,8 +18,9 @@ type outcome struct {
 	d       *dialog
 	change  change
 	sent    shown
-	told    bool // by an operator's wish
-	probe   bool // sent to a proxy that was silent
+	etag    string // the version that a PUBLISH was to replace
+	told    bool   // by an operator's wish
+	probe   bool   // sent to a proxy that was silent
 	at      time.Time
 	demands []*demand
 	request []byte // as it was sent last
@@ -35,9 +37,12 @@ func (b *Bridge) settle(o *outcome, now time.Time) {
 	d.cseq = max(d.cseq, o.CSeq)
 	if o.Class == sipua.Acknowledged {
 		d.acked, d.told, d.failures, d.tooLow, d.climb, d.notUntil = o.sent, o.told, 0, 0, 0, time.Time{}
-		b.ledger.note(d, now)
+		b.acknowledged(o, now)
 	} else {
 		b.failed(o, now)
+	}
+	if !d.refreshAt.IsZero() {
+		b.retryAt(o.m, d.refreshAt, paced)
 	}
 	switch {
 	case d.dead != "":
@@ -45,7 +50,7 @@ func (b *Bridge) settle(o *outcome, now time.Time) {
 		b.later(o)
 	case d.again:
 		b.retryAt(o.m, d.due(), fresh)
-	case o.Class != sipua.Acknowledged:
+	case o.Class != sipua.Acknowledged && d.untaken == "":
 		b.retryAt(o.m, d.due(), paced)
 	}
 	b.measure(o, now)
@@ -59,6 +64,19 @@ func (b *Bridge) settle(o *outcome, now time.Time) {
 		d.refuseDemands(d.dead)
 	}
 	b.checkConverged(o.m, now)
+}
+
+// acknowledged notes what outlives the moment.
+func (b *Bridge) acknowledged(o *outcome, now time.Time) {
+	live := b.live.Load()
+	switch o.d.kind {
+	case sipmsg.Publish:
+		o.d.published(o, live, now)
+	case sipmsg.Unsolicited:
+		o.d.refreshAt = now.Add(live.Expires)
+		return
+	}
+	b.ledger.note(o.d, now)
 }
 
 func (b *Bridge) measure(o *outcome, now time.Time) {
@@ -134,6 +152,13 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 	switch {
 	case stampOf(&d.row) != o.sent.stamp: // the phone has subscribed again since
 	case o.silent() && b.loop.breaker.open: // not this dialog's fault
+	case d.kind == sipmsg.Publish:
+		d.unpublished(o, b.live.Load(), now)
+	case d.kind == sipmsg.Unsolicited && o.untaken():
+		d.acked, d.untaken = o.sent, o.Reason
+		d.refreshAt = now.Add(b.live.Load().Expires)
+	case d.kind == sipmsg.Unsolicited:
+		d.backOff(now, o.RetryAfter)
 	case errors.As(o.Err, &bad):
 		d.dead = "its row makes no valid request"
 	case o.Class == sipua.DialogGone:

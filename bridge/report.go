@@ -7,6 +7,7 @@ type Status struct {
 	Started     time.Time         `json:"started"`
 	AMI         AMIStatus         `json:"ami"`
 	Database    DatabaseStatus    `json:"database"`
+	Publish     bool              `json:"publish"`   // sip.method is "publish": nothing is looked up in the database
 	Mailboxes   int               `json:"mailboxes"` // known
 	Dialogs     int               `json:"dialogs"`   // of them, live or not, as last looked up
 	Dead        int               `json:"dead"`      // dialogs that are left alone until their row changes
@@ -65,6 +66,7 @@ type User struct {
 // DialogReport is one row of active_watchers and what the bridge made of it.
 type DialogReport struct {
 	CallID      string    `json:"call_id"`
+	Sends       string    `json:"sends"`    // "NOTIFY"; "PUBLISH" or "unsolicited NOTIFY" where it is no subscription
 	ToTag       string    `json:"to_tag"`   // the server's
 	FromTag     string    `json:"from_tag"` // the phone's
 	Watcher     string    `json:"watcher"`
@@ -74,10 +76,12 @@ type DialogReport struct {
 	EventID     string    `json:"event_id,omitempty"`
 	Status      int       `json:"status"`
 	Expires     time.Time `json:"expires"`
-	ExpiresIn   int64     `json:"expires_in"` // seconds; negative when it has expired
-	LocalCSeq   uint32    `json:"local_cseq"` // the proxy's, in the row
-	CSeq        uint32    `json:"cseq"`       // the last that the bridge sent; 0: none
-	Shows       *Counts   `json:"shows"`      // what the phone acknowledged in this subscription; nil: nothing yet
+	ExpiresIn   int64     `json:"expires_in"`        // seconds; negative when it has expired
+	ETag        string    `json:"etag,omitempty"`    // of a publication
+	LocalCSeq   uint32    `json:"local_cseq"`        // the proxy's, in the row
+	CSeq        uint32    `json:"cseq"`              // the last that the bridge sent; 0: none
+	Shows       *Counts   `json:"shows"`             // what the phone acknowledged in this subscription; nil: nothing yet
+	Untaken     string    `json:"untaken,omitempty"` // why no phone took an unsolicited NOTIFY
 	Skipped     string    `json:"skipped,omitempty"`
 	InFlight    bool      `json:"in_flight"`
 	Failures    int       `json:"failures"`

@@ -17,7 +17,7 @@ import (
 // from anybody's dialplan.
 type request struct {
 	name    string // mailbox, "" when the user was given
-	aor     watchers.AoR
+	users   []watchers.AoR
 	counts  *Counts
 	id      string // the caller's own, given back
 	replyTo string // name of the UserEvent that answers
@@ -60,23 +60,26 @@ func (b *Bridge) parseRequest(e ami.UserEvent) (r request, err error) {
 	}
 	r.id = printable(firstOf(get("Id"), get("ActionID")))
 	r.name = get("Mailbox")
-	r.aor = watchers.AoR{User: get("User"), Domain: get("Domain")}
+	user := watchers.AoR{User: get("User"), Domain: get("Domain")}
 	fresh, old := get("New"), get("Old")
 	words := strings.Fields(get("Notify"))
 	switch {
 	case err != nil:
 		return r, err
 	case len(words) == 2 || len(words) == 4:
-		r.aor = watchers.AoR{User: words[0], Domain: words[1]}
+		user = watchers.AoR{User: words[0], Domain: words[1]}
 		if len(words) == 4 {
 			fresh, old = words[2], words[3]
 		}
 	case len(words) > 0:
 		err = fmt.Errorf("its Notify is %q, want: user domain [new old]", strings.Join(words, " "))
 	case r.name != "":
-		r.aor, err = b.aorOf(r.name)
-	case r.aor.User == "" || r.aor.Domain == "":
+		r.users, err = b.lights(r.name)
+	case user.User == "" || user.Domain == "":
 		err = errors.New("it names no Mailbox, nor User and Domain")
+	}
+	if r.users == nil {
+		r.users = []watchers.AoR{user}
 	}
 	if err == nil && (fresh != "" || old != "") {
 		r.counts, err = parseCounts(fresh, old)
@@ -99,17 +102,14 @@ func parseCounts(fresh, old string) (*Counts, error) {
 // resend serves a request and answers it.
 func (a *agent) resend(ctx context.Context, r request) {
 	b := a.b
-	result, err := b.notify(ctx, r.aor, r.name, r.counts)
-	if err != nil {
-		result = Resent{Mailbox: r.aor.User + "@" + r.aor.Domain, Reason: err.Error()}
-	}
+	result := b.notifyAllOf(ctx, r)
 	if ctx.Err() != nil { // the session has ended; so has whoever could hear
 		return
 	}
 	b.log.Info("resent by request", zap.String("event", "resend_forced"), zap.String("request", r.id),
 		zap.String("mailbox", result.Mailbox), zap.Int("dialogs", result.Dialogs), zap.Int("delivered", result.Delivered),
 		zap.Int("failed", result.Failed), zap.String("reason", result.Reason))
-	err = a.s.SendUserEvent(ctx, r.replyTo,
+	err := a.s.SendUserEvent(ctx, r.replyTo,
 		ami.Header{Name: "Mailbox", Value: printable(result.Mailbox)},
 		ami.Header{Name: "Dialogs", Value: strconv.Itoa(result.Dialogs)},
 		ami.Header{Name: "Delivered", Value: strconv.Itoa(result.Delivered)},
@@ -120,6 +120,26 @@ func (a *agent) resend(ctx context.Context, r request) {
 		b.log.Warn("the answer could not be sent; the manager user may lack write=user",
 			zap.String("event", "answer_failed"), zap.String("request", r.id), zap.Error(err))
 	}
+}
+
+// notifyAllOf serves a request for each user whose lamp it is about. The answer
+// names the first of them, the user whose mailbox it is where it is anybody's.
+func (b *Bridge) notifyAllOf(ctx context.Context, r request) (all Resent) {
+	for i := range r.users {
+		user := r.users[len(r.users)-1-i] // a mailbox's own stands last
+		one, err := b.notify(ctx, user, r.name, r.counts)
+		if err != nil {
+			one.Reason = err.Error()
+		}
+		if i == 0 {
+			all.Mailbox = user.User + "@" + user.Domain
+		}
+		all.Dialogs += one.Dialogs
+		all.Delivered += one.Delivered
+		all.Failed += one.Failed
+		all.Reason = firstOf(all.Reason, one.Reason)
+	}
+	return all
 }
 
 // printable makes a text fit for one line of AMI.

@@ -122,6 +122,7 @@ func (b *Bridge) resync(ctx context.Context, s *ami.Session) error {
 	b.mu.Lock()
 	b.desired.round++
 	b.mu.Unlock()
+	defer b.complete()
 	n, err := s.Mailboxes(ctx)
 	if err != nil {
 		return err
@@ -143,54 +144,92 @@ func (b *Bridge) resync(ctx context.Context, s *ami.Session) error {
 	return nil
 }
 
+// complete has the users told who share mailboxes, once all of those were read:
+// a sum that lacks one would put their lamps out for a moment. Where the list
+// fails, what is known must do.
+func (b *Bridge) complete() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.desired.mailboxes {
+		if !m.known && len(m.boxes) > 0 {
+			m.known = true
+			b.desired.mark(m, paced, change{id: b.ids.next(), why: whyResync, received: time.Now(), events: len(m.boxes)})
+		}
+	}
+	b.poke()
+}
+
 // readUnlisted asks for the mailboxes that Asterisk has spoken of and never
 // lists: those of a realtime database. Events of theirs may have been missed too.
 func (b *Bridge) readUnlisted(ctx context.Context, s *ami.Session) error {
 	a := &agent{b: b, s: s}
-	b.mu.Lock()
-	unlisted := make(map[watchers.AoR]string)
-	for aor, m := range b.desired.mailboxes {
-		if m.known && m.round == 0 {
-			unlisted[aor] = m.name
-		}
-	}
-	b.mu.Unlock()
-	for aor, name := range unlisted {
-		if err := a.read(ctx, aor, name); err != nil {
+	for name := range b.unlisted() {
+		if err := a.read(ctx, name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// unlisted are the mailboxes that no resync has listed. Those that a reload took
+// away from a user are no longer among that user's.
+func (b *Bridge) unlisted() map[string]bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	names := make(map[string]bool)
+	for aor, m := range b.desired.mailboxes {
+		if m.drop(func(x *box) bool { return x.round == 0 && !b.isLit(aor, x.name) }) != nil {
+			b.desired.mark(m, paced, change{id: b.ids.next(), why: whyVanished, received: time.Now(), events: 1})
+		}
+		for i := range m.boxes {
+			if m.boxes[i].round == 0 {
+				names[m.boxes[i].name] = true
+			}
+		}
+	}
+	return names
+}
+
 // mailbox takes a MessageWaiting event or an entry of the list. It runs on
 // AMI's reader, so it does nothing that could wait.
 func (b *Bridge) mailbox(box ami.Mailbox) {
-	aor, err := b.aorOf(box.Name)
+	users, err := b.lights(box.Name)
 	if err != nil {
 		b.ignore(box.Name, err)
 		return
 	}
 	b.o.Meter.Received()
-	holds := counts{new: clamp(box.New), old: clamp(box.Old)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	m := b.desired.mailboxFor(aor)
-	c := change{why: whyEvent, received: time.Now(), events: 1}
-	q := fresh
-	if box.Listed {
-		m.round = b.desired.round
-		if m.settled(box.Name, holds) {
+	for _, user := range users {
+		b.take(user, box)
+	}
+	b.poke()
+}
+
+// take has a user's lamp follow a mailbox.
+func (b *Bridge) take(user watchers.AoR, said ami.Mailbox) {
+	m, holds := b.desired.mailboxFor(user), counts{new: clamp(said.New), old: clamp(said.Old)}
+	c, q := change{why: whyEvent, received: time.Now(), events: 1}, fresh
+	if said.Listed {
+		c.why, q = whyResync, paced
+		if m.settled(said.Name, holds) {
+			m.box(said.Name).round = b.desired.round
 			return
 		}
-		c.why, q = whyResync, paced
 	}
-	m.hold(box.Name, holds)
+	x := m.hold(said.Name, holds)
+	if said.Listed {
+		x.round = b.desired.round
+	}
+	if !m.known && b.live.Load().Shares.shared[user] {
+		return // until all are read
+	}
+	m.known = true
 	if m.queue == none {
 		c.id = b.ids.next()
 	}
 	b.desired.mark(m, q, c)
-	b.poke()
 }
 
 // maxIgnored bounds what is remembered of mailboxes without a domain.
@@ -213,12 +252,6 @@ func (b *Bridge) ignore(name string, why error) {
 			b.log.Warn("mailbox left out", zap.String("event", "mailbox_ignored"), zap.String("mailbox", name), zap.Error(why))
 		})
 	}
-}
-
-// settled tells whether a mailbox holds what it did and every phone shows it:
-// of most mailboxes a resync tells nothing new.
-func (m *mailbox) settled(name string, c counts) bool {
-	return m.known && m.name == name && m.want.new == c.new && m.want.old == c.old && m.since.IsZero()
 }
 
 var errNoDomain = errors.New("its context has no domain: set mailbox.domain")

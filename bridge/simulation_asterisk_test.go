@@ -177,6 +177,11 @@ func (k *simLink) stay() {
 
 func (k *simLink) resync() bool {
 	s, b := k.s, k.life.b
+	select {
+	case <-k.cut: // the bridge has one session at a time: no round may begin in an old one
+		return false
+	default:
+	}
 	b.mu.Lock()
 	b.desired.round++
 	b.mu.Unlock()
@@ -250,7 +255,11 @@ func (k *simLink) readUnlisted() bool {
 		if box != nil {
 			before = box.version
 		}
-		asks := box != nil && box.known && box.round == 0
+		asks := false
+		if box != nil {
+			x := box.box(m.name())
+			asks = x != nil && x.round == 0
+		}
 		b.mu.Unlock()
 		if !asks {
 			continue

@@ -222,4 +222,9 @@ func (l *simLife) Record(ctx context.Context, entries []watchers.Entry) error {
 	return l.query(ctx, 1)
 }
 
+// Acked is for publications, of which this story knows nothing.
+func (l *simLife) Acked(context.Context, []watchers.Key) (map[watchers.Key]watchers.Acked, error) {
+	return nil, errors.ErrUnsupported
+}
+
 func (l *simLife) Prune(context.Context) (int64, error) { return 0, nil }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"zonkeymwi/sipmsg"
 	"zonkeymwi/watchers"
 )
 
@@ -14,13 +15,13 @@ import (
 func (b *Bridge) User(ctx context.Context, user, domain string) (User, error) {
 	aor := watchers.AoR{User: user, Domain: domain}
 	query, cancel := context.WithTimeout(ctx, lookupTimeout)
-	rows, dbErr := b.o.Dialogs.Dialogs(query, []watchers.AoR{aor})
+	rows, dbErr := b.dialogs(query, []watchers.AoR{aor})
 	cancel()
 	u := User{User: user, Domain: domain, Dialogs: []DialogReport{}}
 	err := b.ask(ctx, func() {
 		now := time.Now()
 		m, behind := b.describe(&u, aor, now)
-		for _, row := range rows[aor] {
+		for _, row := range b.rows(aor, rows) {
 			u.Dialogs = append(u.Dialogs, b.dialogReport(m, row, behind, now))
 		}
 		u.Why = b.why(&u, dbErr, now)
@@ -37,7 +38,7 @@ func (b *Bridge) describe(u *User, aor watchers.AoR, now time.Time) (m *mailbox,
 	if m == nil {
 		return nil, false
 	}
-	u.Mailbox, u.Dirty, u.Since = m.name, m.queue != none, m.since
+	u.Mailbox, u.Dirty, u.Since = m.names(), m.queue != none, m.since
 	if m.known {
 		holds := m.want.report()
 		u.Holds = &holds
@@ -51,7 +52,7 @@ func (b *Bridge) dialogReport(m *mailbox, row watchers.Dialog, behind bool, now 
 		Watcher: watchers.AoR{User: row.WatcherUser, Domain: row.WatcherDomain}.URI(),
 		Contact: row.Contact, Route: row.RecordRoute, Socket: row.SocketInfo, EventID: row.EventID,
 		Status: row.Status, Expires: time.Unix(row.Expires, 0), ExpiresIn: row.Expires - now.Unix(),
-		LocalCSeq: row.LocalCSeq, Skipped: row.Live(now), Last: b.loop.recent.last(row.Key)}
+		Sends: b.kind(&row).String(), LocalCSeq: row.LocalCSeq, Skipped: row.Live(now), Last: b.loop.recent.last(row.Key)}
 	var d *dialog
 	if m != nil {
 		d = m.dialogs[row.Key]
@@ -59,14 +60,18 @@ func (b *Bridge) dialogReport(m *mailbox, row watchers.Dialog, behind bool, now 
 	if d == nil {
 		return r
 	}
-	r.CSeq, r.InFlight, r.Failures = d.cseq, d.inFlight, d.failures
+	r.CSeq, r.InFlight, r.Failures, r.ETag = d.cseq, d.inFlight, d.failures, d.publication.etag
+	if d.kind == sipmsg.Publish {
+		r.Expires, r.ExpiresIn = d.publication.until, int64(d.publication.until.Sub(now).Seconds())
+	}
+	r.Untaken = d.untaken
 	if stampOf(&d.row) != stampOf(&row) {
 		return r // the phone has subscribed again: what was before counts no more
 	}
 	if r.Skipped == "" && d.dead != "" {
 		r.Skipped = "dead: " + d.dead
 	}
-	if d.acked.stamp == stampOf(&row) {
+	if d.acked.stamp == stampOf(&row) && d.untaken == "" {
 		shows := d.acked.counts.report()
 		r.Shows = &shows
 	}
@@ -98,7 +103,7 @@ func (b *Bridge) why(u *User, dbErr error, now time.Time) (why []string) {
 		say("It has changed and waits to be looked at.")
 	}
 	for _, d := range u.Dialogs {
-		say("Phone %s: %s.", d.Contact, d.verdict(u.Holds, now))
+		say("%s: %s.", d.who(), d.verdict(u.Holds, now))
 	}
 	return why
 }
@@ -116,22 +121,35 @@ func onOff(fresh uint32) string {
 	return "off"
 }
 
+// who is told.
+func (d *DialogReport) who() string {
+	switch d.Sends {
+	case sipmsg.Publish.String():
+		return "The presence server, which tells the phones"
+	case sipmsg.Unsolicited.String():
+		return "Phones that have registered without a subscription"
+	}
+	return "Phone " + d.Contact
+}
+
 // verdict is one phone's story in one sentence.
 func (d *DialogReport) verdict(holds *Counts, now time.Time) string {
 	switch {
 	case d.Skipped == "expired":
 		return fmt.Sprintf("its subscription expired %d s ago, so nothing is sent", -d.ExpiresIn)
+	case d.Untaken != "":
+		return fmt.Sprintf("none took it (%s); the next change is told again", d.Untaken)
 	case d.Skipped != "":
 		return fmt.Sprintf("nothing is sent until it subscribes again (%s)", d.Skipped)
 	case d.InFlight:
-		return "a NOTIFY is under way"
+		return "a " + d.Sends + " is under way"
 	case d.Shows != nil && holds != nil && *d.Shows == *holds:
 		return fmt.Sprintf("it shows that (%d/%d), acknowledged", d.Shows.New, d.Shows.Old)
 	case d.Failures > 0 && d.Last != nil:
-		return fmt.Sprintf("the last NOTIFY ended %s (%d %s); the next is due in %.0f s",
-			d.Last.Outcome, d.Last.Status, firstOf(d.Last.Reason, d.Last.Error), max(0, d.NextAttempt.Sub(now).Seconds()))
+		return fmt.Sprintf("the last %s ended %s (%d %s); the next is due in %.0f s",
+			d.Sends, d.Last.Outcome, d.Last.Status, firstOf(d.Last.Reason, d.Last.Error), max(0, d.NextAttempt.Sub(now).Seconds()))
 	case d.Shows != nil:
 		return fmt.Sprintf("it shows %d/%d, which is not what the mailbox holds; the next change tells it", d.Shows.New, d.Shows.Old)
 	}
-	return "it has not been told anything in this subscription; the next change tells it"
+	return "it has not been told anything yet; the next change tells it"
 }

@@ -61,7 +61,7 @@ type sent struct {
 }
 
 var testTemplate = func() *sipmsg.Template {
-	t, err := sipmsg.Parse("notify.tmpl", sipmsg.Builtin())
+	t, err := sipmsg.Parse(sipmsg.Notify, "notify.tmpl", sipmsg.Builtin(sipmsg.Notify))
 	if err != nil {
 		panic(err)
 	}

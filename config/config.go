@@ -61,11 +61,12 @@ type Ami struct {
 	TLSCAFile     string
 	TLSServerName string
 	UserEvent     string
+	PingInterval  time.Duration
 }
 
 // Database says where active_watchers is and how to look into it.
 type Database struct {
-	URL          Secret // from url or url_file, never empty
+	URL          Secret // from url or url_file; "" only with MethodPublish and without Ledger
 	URLFile      string
 	Table        string
 	Lookup       string // LookupPresentity or LookupWatcher
@@ -104,6 +105,8 @@ type Sip struct {
 	ContactUser  string
 	VMExten      string
 	Method       string // MethodNotify or MethodPublish
+	Expires      time.Duration
+	Unsolicited  bool   // never with MethodPublish
 	CSeq         string // CSeqClock, CSeqDatabase or CSeqAhead
 	RequestURI   string // RequestURIContact or RequestURIAoR
 	Route        string // RouteProxy or RouteSocketInfo
@@ -115,11 +118,22 @@ type Sip struct {
 	Rate         int // a second
 }
 
-// Mailbox says which SIP domain a mailbox belongs to.
+// Mailbox says whose lamps a mailbox lights.
 type Mailbox struct {
 	DefaultDomain string            // key mailbox.domain
 	Domains       map[string]string // voicemail context to SIP domain
+	Shares        []Share           // tables [[mailbox.share]]
 }
+
+// Share has mailboxes light more lamps than those of their own users. Neither
+// list is empty, or names anything twice.
+type Share struct {
+	Mailboxes []string // as Asterisk names them: user@context, or user alone
+	Users     []SIPUser
+}
+
+// SIPUser is the address of record sip:User@Domain.
+type SIPUser struct{ User, Domain string }
 
 // Domain is the SIP domain of a mailbox in the given voicemail context, "" for
 // a mailbox without one. It is false when the mailbox has no context and

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -31,6 +32,8 @@ database.url = "sqlite:x"
 		{"one", `sip = { proxy = "q:5060", rate = 7 }`, []string{"sip.proxy", "sip.rate"}},
 		{"two", `sip = { proxy = "p:5060" }`, []string{"ami.secret_file"}},
 		{"one", "sip = { proxy = \"p:5060\" }\n[mailbox.domains]\ndefault = \"example.com\"", []string{"mailbox.domains"}},
+		{"one", "sip = { proxy = \"p:5060\", expires = \"2h\", unsolicited = true }\n" + share, []string{"sip.expires", "sip.unsolicited", "mailbox.share"}},
+		{"one", `sip = { proxy = "p:5060", method = "publish", expires = "60m" }`, []string{"sip.method"}},
 	} {
 		var got []string
 		for _, k := range Diff(a, read(c.secret, c.text)) {
@@ -39,5 +42,10 @@ database.url = "sqlite:x"
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%q: %v, want %v", c.text, got, c.want)
 		}
+	}
+	shared := `sip = { proxy = "p:5060" }` + share
+	changed := Diff(read("one", shared), read("one", strings.Replace(shared, "202@", "203@", 1)))
+	if len(changed) != 1 || changed[0].String() != "mailbox.share" || !changed[0].Reload {
+		t.Errorf("another user: %v", changed)
 	}
 }

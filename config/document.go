@@ -10,8 +10,9 @@ import (
 
 // document is a parsed TOML file that still knows its lines.
 type document struct {
-	md   toml.MetaData
-	data []byte
+	md    toml.MetaData
+	data  []byte
+	above int // lines above it, where it is a piece of another
 }
 
 // root is the document as a table.
@@ -32,6 +33,12 @@ type node struct {
 }
 
 func (n *node) isTable() bool { return n.kids != nil }
+
+// isTables tells whether the value is tables under [[ ]], not a list.
+func (n *node) isTables() bool {
+	_, ok := n.value.([]map[string]any)
+	return ok
+}
 
 // children of a table, by key.
 func (n *node) children() map[string]*node {
@@ -80,7 +87,7 @@ func (d *document) lineOf(p toml.Primitive) int {
 	}
 	// Not Position.Line, which is the last line of a string of several.
 	start := min(pe.Position.Start, len(d.data))
-	return 1 + bytes.Count(d.data[:start], []byte("\n"))
+	return d.above + 1 + bytes.Count(d.data[:start], []byte("\n"))
 }
 
 type refuser struct{}

@@ -52,7 +52,9 @@ func (k *Key) example(b *strings.Builder) {
 	b.WriteString("# (" + strings.Join(notes, ", ") + ")\n")
 	switch {
 	case k.kind() == kindTable:
-		b.WriteString("[" + k.String() + "]\n")
+		b.WriteString(k.header() + "\n")
+	case k.kind() == kindTables:
+		b.WriteString(exampleShare)
 	case k.Required:
 		b.WriteString(k.Name + " = " + k.literal() + "\n")
 	default:

@@ -37,7 +37,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	setting := regexp.MustCompile(`(?m)^#([a-z_]+ = )`)
+	setting := regexp.MustCompile(`(?m)^#([a-z_]+ = |\[\[)`)
 	uncommented := setting.ReplaceAllString(string(data), "$1")
 	want, err := Parse("x.toml", []byte(minimal), nil)
 	if err != nil {
@@ -47,11 +47,22 @@ func TestExampleIsTheDefaults(t *testing.T) {
 		got, err := Parse("x.toml", []byte(text), nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
-		} else if !reflect.DeepEqual(got, want) {
+			continue
+		}
+		if name == "uncommented" { // the one thing shown that is no default
+			if !reflect.DeepEqual(got.Mailbox.Shares, []Share{{
+				Mailboxes: []string{"600@sales", "601@sales"},
+				Users:     []SIPUser{{"201", "example.com"}, {"202", "example.com"}},
+			}}) {
+				t.Errorf("%s: shares %+v", name, got.Mailbox.Shares)
+			}
+			got.Mailbox.Shares = nil
+		}
+		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v\nwant %+v", name, got, want)
 		}
 	}
-	if n := len(setting.FindAllString(string(data), -1)); n != len(Keys())-5 { // 4 required and a table are not commented
+	if n := len(setting.FindAllString(string(data), -1)); n != len(Keys())-5+2 { // 4 required and a table are not commented; a share is three lines
 		t.Errorf("%d settings are commented out, of %d", n, len(Keys()))
 	}
 }
@@ -63,11 +74,12 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &Config{
 		Path: "x.toml",
-		Ami:  Ami{Address: "127.0.0.1:5038", Username: "zonkeymwi", Secret: "s", Auth: "md5", UserEvent: "ZonkeyMWI"},
+		Ami: Ami{Address: "127.0.0.1:5038", Username: "zonkeymwi", Secret: "s", Auth: "md5", UserEvent: "ZonkeyMWI",
+			PingInterval: 15 * time.Second},
 		Database: Database{URL: "sqlite:x.db", Table: "active_watchers", Lookup: "presentity", Listen: true,
 			PollInterval: 5 * time.Second},
 		Sip: Sip{Proxy: "127.0.0.1", UserAgent: "Asterisk", ContactUser: "asterisk", VMExten: "*97", Method: "notify",
-			CSeq: "clock", RequestURI: "contact", Route: "proxy", Rate: 500},
+			Expires: time.Hour, CSeq: "clock", RequestURI: "contact", Route: "proxy", Rate: 500},
 		Mailbox: Mailbox{Domains: map[string]string{}},
 		Admin:   Admin{Listen: "127.0.0.1:9742"},
 		Log:     Log{Level: "info", Format: "json"},

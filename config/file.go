@@ -52,6 +52,10 @@ func (l *loader) key(section, name string, n *node) {
 		for context, child := range n.children() {
 			l.domain(k, context, child)
 		}
+	case k.kind() == kindTables && n.isTables():
+		for i, table := range n.doc.tables(section, name) {
+			l.share(fmt.Sprintf("%s[%d]", k, i+1), table)
+		}
 	case k.takes(n.value):
 		l.set(k, fmt.Sprint(n.value), at)
 	default:
@@ -73,20 +77,24 @@ func (k *Key) takes(value any) bool {
 }
 
 func (l *loader) wrongType(k *Key, value any) {
-	given := ""
-	switch v := value.(type) {
-	case string:
-		given = strconv.Quote(v)
-	case bool, int64, float64:
-		given = fmt.Sprint(v)
-	}
 	want := "want " + k.Want
 	if k.takes("") {
 		want += " (in quotes)"
-	} else if _, ok := value.(string); ok && k.kind() != kindTable {
+	} else if _, ok := value.(string); ok && k.header() == "" {
 		want += " (without quotes)"
 	}
-	l.reject(k, given, errors.New(want))
+	l.reject(k, written(value), errors.New(want))
+}
+
+// written is a value in TOML, "" for one with values in it, or a time.
+func written(value any) string {
+	switch v := value.(type) {
+	case string:
+		return strconv.Quote(v)
+	case bool, int64, float64:
+		return fmt.Sprint(v)
+	}
+	return ""
 }
 
 // domain is one line of [mailbox.domains].

@@ -18,7 +18,7 @@ const maxFile = 1 << 20
 func (l *loader) finish() {
 	for i := range l.keys {
 		k := &l.keys[i]
-		if k.Required {
+		if k.Required && (k.spare == nil || !k.spare(l)) {
 			l.require(k)
 		}
 		if k.file && l.has(k) {
@@ -30,13 +30,15 @@ func (l *loader) finish() {
 		!isLoopback(c.Admin.Listen) && c.Admin.TokenFile == "", "admin.token_file")
 	l.refuse("ami.tls_ca_file", "of no use without ami.tls = true", !c.Ami.TLS, "ami.tls")
 	l.refuse("ami.tls_server_name", "of no use without ami.tls = true", !c.Ami.TLS, "ami.tls")
+	l.refuse("sip.unsolicited", `does not go with sip.method = "publish"; take it out, or use "notify"`,
+		c.Sip.Method == MethodPublish, "sip.method")
 	l.refuse("sip.username", "wants sip.password or sip.password_file with it",
 		c.Sip.Password == "", "sip.password", "sip.password_file")
 	l.refuse("sip.password", "wants sip.username with it", c.Sip.Username == "", "sip.username")
 	l.refuse("sip.password_file", "wants sip.username with it", c.Sip.Username == "", "sip.username")
 }
 
-// has tells whether k, which holds text, was given.
+// has tells whether k was given: a text that is not empty, a switch that is on.
 func (l *loader) has(k *Key) bool {
 	if _, ok := l.from[k]; !ok {
 		return false
@@ -46,6 +48,8 @@ func (l *loader) has(k *Key) bool {
 		return *f != ""
 	case *Secret:
 		return *f != ""
+	case *bool:
+		return *f
 	}
 	return false
 }

@@ -15,13 +15,14 @@ type Key struct {
 	Name     string
 	Default  string   // as the environment would give it; "" for none
 	Values   []string // the only values allowed, the default first; nil for any
-	Required bool     // or its _file companion, where there is one
+	Required bool     // or its _file companion, where there is one; but see spare
 	Secret   bool     // never shown
 	Reload   bool     // a reload takes it over; otherwise a restart does
 	Want     string   // what a value must be, as errors say it
 	Doc      string   // one line
 
 	field func(*Config) any       // pointer to where it is kept
+	spare func(*loader) bool      // where a required key may be missing after all; nil for nowhere
 	valid func(string) bool       // form of a value that is not empty; nil for any
 	file  bool                    // the value is the path of a file
 	into  func(*Config) *Secret   // where the content of a secret's file goes
@@ -31,13 +32,26 @@ type Key struct {
 // String is the key as the documentation writes it, "sip.proxy".
 func (k *Key) String() string { return k.Section + "." + k.Name }
 
-// Env is the environment variable that overrides the key, "" for the table
-// mailbox.domains, which only a file can hold.
+// Env is the environment variable that overrides the key, "" for tables, which
+// only a file can hold.
 func (k *Key) Env() string {
-	if k.kind() == kindTable {
+	if k.header() != "" {
 		return ""
 	}
-	return envPrefix + strings.ToUpper(k.Section+"_"+k.Name)
+	return k.variable()
+}
+
+func (k *Key) variable() string { return envPrefix + strings.ToUpper(k.Section+"_"+k.Name) }
+
+// header is the line above a table, "" for other keys.
+func (k *Key) header() string {
+	switch k.kind() {
+	case kindTable:
+		return "[" + k.String() + "]"
+	case kindTables:
+		return "[[" + k.String() + "]]"
+	}
+	return ""
 }
 
 type kind int
@@ -48,6 +62,7 @@ const (
 	kindInt
 	kindDuration
 	kindTable
+	kindTables
 )
 
 // kind is the type of the field behind the key.
@@ -61,6 +76,8 @@ func (k *Key) kind() kind {
 		return kindDuration
 	case *map[string]string:
 		return kindTable
+	case *[]Share:
+		return kindTables
 	}
 	return kindString
 }
@@ -94,7 +111,7 @@ func sections() []section {
 		{"ami", "Asterisk's manager interface (AMI).", amiKeys()},
 		{"database", "The proxy's database, where the phones' subscriptions are.", databaseKeys()},
 		{"sip", "What is sent to the proxy, and how.", sipKeys()},
-		{"mailbox", "Which SIP domain a mailbox belongs to.", mailboxKeys()},
+		{"mailbox", "Whose lamps a mailbox lights.", mailboxKeys()},
 		{"admin", "Probes, metrics and the control API.", adminKeys()},
 		{"log", "The log, on standard error.", logKeys()},
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/BurntSushi/toml"
 )
 
 // minimal is what must be there.
@@ -35,16 +37,24 @@ func parse(t *testing.T, toml string, environ ...string) *Config {
 var samples = map[string]string{
 	"ami.address": `"[::1]:5039"`, "ami.username": `"u"`, "ami.secret": `"x"`, "ami.auth": `"plain"`, "ami.tls": "true",
 	"ami.tls_server_name": `"pbx.example.com"`, "ami.userevent": `"Lamp"`,
-	"database.url": `"postgresql:///x"`, "database.table": `"presence.watchers"`, "database.lookup": `"watcher"`,
+	"ami.ping_interval": `"1m"`,
+	"database.url":      `"postgresql:///x"`, "database.table": `"presence.watchers"`, "database.lookup": `"watcher"`,
 	"database.listen": "false", "database.poll_interval": `"250ms"`, "database.ledger": "true",
 	"sip.proxy": `"sip.example.com;transport=tls"`, "sip.bindip": `"127.0.0.2"`, "sip.bindport": "5070",
 	"sip.useragent": `"Über PBX"`, "sip.contactuser": `"mwi"`, "sip.vmexten": `"%23*97"`, "sip.method": `"publish"`,
+	"sip.expires": `"90s"`, "sip.unsolicited": "true",
 	"sip.cseq": `"ahead"`, "sip.request_uri": `"aor"`, "sip.route": `"socket_info"`, "sip.username": `"u"`,
 	"sip.password": `"p\u00fc#=x"`, "sip.rate": "1_000", "mailbox.domain": `"sip.example.com"`,
 	"admin.listen": `"localhost:0"`, "log.level": `"debug"`, "log.format": `"console"`,
 }
 
 func TestEveryKeyFromFileAndEnvironment(t *testing.T) {
+	for _, without := range []string{"sip.method", "sip.unsolicited"} { // which do not go together
+		t.Run("without "+without, func(t *testing.T) { testEveryKey(t, without) })
+	}
+}
+
+func testEveryKey(t *testing.T, without string) {
 	var file strings.Builder
 	var environ []string
 	seen := 0
@@ -57,6 +67,9 @@ func TestEveryKeyFromFileAndEnvironment(t *testing.T) {
 			continue
 		}
 		seen++
+		if k.String() == without {
+			continue
+		}
 		file.WriteString(k.String() + " = " + sample + "\n")
 		environ = append(environ, k.Env()+"="+strings.NewReplacer(`"`, "", "_000", "000", `\u00fc`, "ü").Replace(sample))
 	}
@@ -69,11 +82,12 @@ func TestEveryKeyFromFileAndEnvironment(t *testing.T) {
 	}
 	for _, k := range Keys() {
 		got, unchanged := k.field(fromEnv), k.field(defaults)
-		if _, ok := samples[k.String()]; ok && reflect.DeepEqual(got, unchanged) {
+		if _, ok := samples[k.String()]; ok && k.String() != without && reflect.DeepEqual(got, unchanged) {
 			t.Errorf("%s: not set", &k)
 		}
 	}
-	if fromEnv.Database.PollInterval != 250*time.Millisecond || fromEnv.Sip.Rate != 1000 || fromEnv.Sip.Password != "pü#=x" {
+	if fromEnv.Database.PollInterval != 250*time.Millisecond || fromEnv.Sip.Rate != 1000 || fromEnv.Sip.Password != "pü#=x" ||
+		fromEnv.Sip.Expires != 90*time.Second || fromEnv.Ami.PingInterval != time.Minute {
 		t.Errorf("wrong values: %+v", fromEnv)
 	}
 }
@@ -204,11 +218,23 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(Example()), "ZONKEYMWI_X=1")
 	f.Add([]byte(minimal), "=x\xad")
 	f.Add([]byte("sip.\"a\\nb\" = 1\nx.y.z = [[[{a = 1}]]]\n\"\" = { \"\" = 1 }"), "ZONKEYMWI_\n=1")
+	f.Add([]byte(minimal+share), "ZONKEYMWI_MAILBOX_SHARE=x")
+	f.Add([]byte(minimal+share+share+"[mailbox.share.x]\n"+strings.ReplaceAll(share, "users", `""`)), "")
+	f.Add([]byte("[[mailbox.share]]\nusers = '''\n[[mailbox.share]]'''\r\n [[ \"mailbox\" . share ]]\nmailboxes = [[], {}, 1]"), "")
 	f.Fuzz(func(t *testing.T, data []byte, variable string) {
 		c, err := Parse("x.toml", data, []string{variable})
 		if err == nil {
-			if c.Ami.Secret == "" || c.Database.URL == "" || c.Sip.Proxy == "" {
+			if c.Ami.Secret == "" || c.Sip.Proxy == "" || c.Database.URL == "" && (c.Sip.Method == MethodNotify || c.Database.Ledger) {
 				t.Errorf("accepted without what is required: %+v", c)
+			}
+			var plain struct{ Mailbox struct{ Share []any } }
+			if _, err := toml.Decode(string(data), &plain); err == nil && len(plain.Mailbox.Share) != len(c.Mailbox.Shares) {
+				t.Errorf("%d shares of %d", len(c.Mailbox.Shares), len(plain.Mailbox.Share))
+			}
+			for _, s := range c.Mailbox.Shares {
+				if len(s.Mailboxes) == 0 || len(s.Users) == 0 {
+					t.Errorf("accepted an empty share: %+v", s)
+				}
 			}
 			return
 		}

@@ -84,17 +84,22 @@ func shown(k *Key, text string, p place) string {
 	return strconv.Quote(text)
 }
 
-// reject reports the value of k. A secret is not shown, nor what looks like a
-// URL in the wrong key.
+// reject reports the value of k, but does not show a secret.
 func (l *loader) reject(k *Key, value string, err error) {
-	if k.Secret || strings.Contains(value, "://") {
+	if k.Secret {
 		value = ""
 	}
-	if value != "" {
-		value = " = " + value
-	}
 	l.bad[k] = true
-	l.faults.add(l.placeOf(k), value, err)
+	l.faults.add(l.placeOf(k), assigned(value), err)
+}
+
+// assigned is a value as an error shows it, unless it looks like a URL, which
+// may hold a password, in the wrong key.
+func assigned(value string) string {
+	if value == "" || strings.Contains(value, "://") {
+		return ""
+	}
+	return " = " + value
 }
 
 // placeOf is where k was given, or where it could have been.

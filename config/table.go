@@ -32,13 +32,17 @@ func amiKeys() []Key {
 		{Name: "userevent", Default: "ZonkeyMWI", Reload: true, Want: `a name of letters, digits, ".", "_" and "-"`, valid: isToken,
 			Doc:   "The UserEvent that asks for a mailbox's state to be sent again.",
 			field: func(c *Config) any { return &c.Ami.UserEvent }},
+		{Name: "ping_interval", Default: "15s", Want: `a duration from 1s to 5m, such as "15s"`,
+			valid: isDuration(time.Second, 5*time.Minute),
+			Doc:   "How often Asterisk is asked whether it is there. One that vanished without a word is noticed after this and 30 s.",
+			field: func(c *Config) any { return &c.Ami.PingInterval }},
 	}
 }
 
 func databaseKeys() []Key {
 	return []Key{
-		{Name: "url", Required: true, Secret: true, Want: wantURL, valid: isDatabaseURL,
-			Doc:   "postgres://user:password@host/database or sqlite:PATH; or give url_file. (mysql:// is known, but not built yet.)",
+		{Name: "url", Required: true, spare: withoutDatabase, Secret: true, Want: wantURL, valid: isDatabaseURL,
+			Doc:   `postgres://user:password@host/database or sqlite:PATH; or give url_file. With sip.method = "publish" and no ledger none is needed. (mysql:// is known, but not built yet.)`,
 			field: func(c *Config) any { return &c.Database.URL }},
 		file(Key{Name: "url_file",
 			Doc:   "A file that holds the URL and nothing else; a newline at its end is ignored.",
@@ -63,6 +67,12 @@ func databaseKeys() []Key {
 	}
 }
 
+// withoutDatabase tells whether nothing needs a database. A mistaken method may
+// have been meant to be "publish".
+func withoutDatabase(l *loader) bool {
+	return !l.cfg.Database.Ledger && (l.cfg.Sip.Method == MethodPublish || l.bad[l.byName["sip.method"]])
+}
+
 func mailboxKeys() []Key {
 	return []Key{
 		{Name: "domain", Reload: true, Want: wantDomain, valid: isDomain,
@@ -71,6 +81,9 @@ func mailboxKeys() []Key {
 		{Name: "domains", Reload: true, Want: "a table of context = domain", valid: isDomain,
 			Doc:   `Voicemail contexts and their SIP domains. A context not listed is itself the domain. A context with dots is quoted: "old.example.com" = "sip.example.com"`,
 			field: func(c *Config) any { return &c.Mailbox.Domains }},
+		{Name: "share", Reload: true, Want: "tables, each under a line [[mailbox.share]]",
+			Doc:   "Mailboxes that light more lamps than their own, a group's mostly. Each, as Asterisk names it (user@context, or user alone), lights the lamps of all these SIP users, beside the mailbox that is each user's own. There may be any number of such tables; this one is an example.",
+			field: func(c *Config) any { return &c.Mailbox.Shares }},
 	}
 }
 

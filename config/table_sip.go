@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 func sipKeys() []Key {
 	return append(sipAddressKeys(), append(sipMessageKeys(), sipAuthKeys()...)...)
 }
@@ -30,8 +32,15 @@ func sipMessageKeys() []Key {
 			Doc:   "The extension that the phone's message button dials (Message-Account).",
 			field: func(c *Config) any { return &c.Sip.VMExten }},
 		{Name: "method", Values: []string{MethodNotify, MethodPublish},
-			Doc:   `"notify" sends into each phone's dialog, "publish" (RFC 3903, to the proxy's presence server) is known, but not built yet.`,
+			Doc:   `"notify" sends NOTIFY into each phone's dialog, which the database knows. "publish" sends PUBLISH (RFC 3903) to the proxy's presence server, which tells the phones; no dialog is looked up.`,
 			field: func(c *Config) any { return &c.Sip.Method }},
+		{Name: "expires", Default: "1h", Reload: true, Want: `a duration from 1m to 24h, such as "1h"`,
+			valid: isDuration(time.Minute, 24*time.Hour),
+			Doc:   `How long a publication (method "publish") lives without a refresh; it is refreshed before. Also how often an unsolicited NOTIFY is repeated.`,
+			field: func(c *Config) any { return &c.Sip.Expires }},
+		{Name: "unsolicited", Default: "false", Reload: true,
+			Doc:   `Also send a NOTIFY outside any dialog to the user's address of record, through the proxy, for phones that register but never subscribe. It does not go with method "publish".`,
+			field: func(c *Config) any { return &c.Sip.Unsolicited }},
 		{Name: "cseq", Values: []string{CSeqClock, CSeqDatabase, CSeqAhead},
 			Doc:   `Where CSeq comes from: "clock" is unix time and wants the proxy's own NOTIFYs rewritten likewise, "database" counts in the table (Kamailio with subs_db_mode 3 only), "ahead" stays above the table and needs nothing, but the proxy's own later NOTIFYs are refused.`,
 			field: func(c *Config) any { return &c.Sip.CSeq }},

@@ -47,14 +47,17 @@ func (l *loader) unknownKey(at place, section, name string) {
 
 func (l *loader) unknownVariable(variable string) {
 	var names []string
+	header := ""
 	for i := range l.keys {
 		names = append(names, strings.TrimPrefix(l.keys[i].Env(), envPrefix))
+		if l.keys[i].variable() == variable {
+			header = l.keys[i].header()
+		}
 	}
-	name := strings.TrimPrefix(variable, envPrefix)
 	hint := "config.toml.example lists all"
-	if name == "MAILBOX_DOMAINS" {
-		hint = "[mailbox.domains] is a table and goes in the file"
-	} else if i := nearest(name, names); i >= 0 {
+	if header != "" {
+		hint = header + " is a table and goes in the file"
+	} else if i := nearest(strings.TrimPrefix(variable, envPrefix), names); i >= 0 {
 		hint = fmt.Sprintf("did you mean %s%s?", envPrefix, names[i])
 	}
 	l.faults.add(place{variable: display(variable)}, "", errors.New("unknown variable; "+hint))

@@ -26,12 +26,20 @@ var (
 	label   = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
 	token   = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 	sipUser = regexp.MustCompile(`^([A-Za-z0-9_.!~*'()&=+$,;?/-]|%[0-9A-Fa-f]{2})+$`) // RFC 3261 25.1, user
+	mailbox = regexp.MustCompile(`^[^\pC\pZ@,:/]+(@[^\pC\pZ@,:/]+)?$`)                // no list of them, no URI
 	table   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?$`)
 )
 
 func isToken(s string) bool   { return token.MatchString(s) }
 func isSIPUser(s string) bool { return sipUser.MatchString(s) }
+func isMailbox(s string) bool { return mailbox.MatchString(s) }
 func isTable(s string) bool   { return table.MatchString(s) }
+
+// isAddress accepts an address of record without its scheme.
+func isAddress(s string) bool {
+	user, domain, _ := strings.Cut(s, "@")
+	return isSIPUser(user) && isDomain(domain)
+}
 
 // isPath refuses a URL where its file is wanted, lest a password be taken for
 // a path and shown.

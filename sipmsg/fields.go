@@ -2,13 +2,15 @@ package sipmsg
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
+	"strings"
 )
 
-// Fields is everything a template may use, under the same names. Each NOTIFY
-// is one dialog's (RFC 6665 4.2.2) with one mailbox's counts (RFC 3842 3.5).
+// Fields is everything a template may use, under the same names: one mailbox's
+// counts (RFC 3842 3.5) and whom they are for, which with Notify is one dialog
+// (RFC 6665 4.2.2). What a Kind does not know may be empty.
 type Fields struct {
-	RequestURI string // remote target, or the first strict router (RFC 3261 12.2.1.1)
+	RequestURI string // whom the request is for; in a dialog its remote target, or the first strict router (RFC 3261 12.2.1.1)
 	Route      string // route set as `<a>,<b>`; may be empty
 	Transport  string // UDP, TCP or TLS
 	SentBy     string // host:port of the Via
@@ -17,12 +19,13 @@ type Fields struct {
 	FromURI string // the server's side of the dialog: sip:to_user@to_domain
 	FromTag string // the server's tag: column to_tag
 	ToURI   string // the phone's side: sip:watcher_username@watcher_domain
-	ToTag   string // the phone's tag: column from_tag
+	ToTag   string // Notify: the phone's tag: column from_tag
 	CallID  string
 	CSeq    uint32
-	Contact string // the server's Contact: column local_contact
-	EventID string // the subscription's Event id; may be empty
-	Expires uint32 // seconds the subscription still lives
+	Contact string // the server's Contact: column local_contact; not in Publish
+	EventID string // Notify: the subscription's Event id; may be empty
+	Expires uint32 // Notify: seconds the subscription still lives; Publish: that the publication shall live
+	ETag    string // Publish: the publication that this one refreshes or changes (RFC 3903 4.1); empty for a new one
 
 	UserAgent     string // may be empty
 	Authorization string // a whole header line that answers a challenge; may be empty
@@ -54,11 +57,14 @@ const (
 	uri                     // stands between < and >
 	param                   // stands after ;name=
 	word                    // Call-ID
+	token                   // RFC 3261 25.1
 )
 
+const tokenChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
+
 // classOf tells for each byte in which classes it may stand. Bytes above 127
-// are let through: they break no syntax, and a phone that subscribed with them
-// wants them back.
+// are let through except in a token: they break no syntax, and a phone that
+// subscribed with them wants them back.
 var classOf = func() (t [256]class) {
 	for b := range t {
 		switch {
@@ -69,6 +75,8 @@ var classOf = func() (t [256]class) {
 			t[b] = text | word
 		case b == ';' || b == ',':
 			t[b] = text | word | uri
+		case strings.IndexByte(tokenChars, byte(b)) >= 0:
+			t[b] = text | word | uri | param | token
 		default:
 			t[b] = text | word | uri | param
 		}
@@ -78,38 +86,58 @@ var classOf = func() (t [256]class) {
 
 // field describes one name that a template may use.
 type field struct {
-	name   string
-	source string // where an operator finds the value
-	class  class
-	empty  bool // may be empty
-	str    func(*Fields) string
-	num    func(*Fields) uint32
+	name    string
+	in      []Kind // nil: in all
+	source  string // where an operator finds the value
+	outside string // the same for a request in no dialog, if it is not source
+	class   class
+	empty   bool // may be empty
+	str     func(*Fields) string
+	num     func(*Fields) uint32
 }
 
 var fields = []field{
-	{name: "RequestURI", source: "column contact", class: uri, str: func(f *Fields) string { return f.RequestURI }},
+	{name: "RequestURI", source: "column contact", outside: address, class: uri, str: func(f *Fields) string { return f.RequestURI }},
 	{name: "Route", source: "column record_route", class: text, empty: true, str: func(f *Fields) string { return f.Route }},
 	{name: "Transport", source: "sip.proxy", class: param, str: func(f *Fields) string { return f.Transport }},
 	{name: "SentBy", source: "sip.bindip", class: param, str: func(f *Fields) string { return f.SentBy }},
 	{name: "Branch", source: "the transaction", class: param, str: func(f *Fields) string { return f.Branch }},
-	{name: "FromURI", source: "columns to_user and to_domain", class: uri, str: func(f *Fields) string { return f.FromURI }},
-	{name: "FromTag", source: "column to_tag", class: param, str: func(f *Fields) string { return f.FromTag }},
-	{name: "ToURI", source: "columns watcher_username and watcher_domain", class: uri, str: func(f *Fields) string { return f.ToURI }},
-	{name: "ToTag", source: "column from_tag", class: param, str: func(f *Fields) string { return f.ToTag }},
-	{name: "CallID", source: "column callid", class: word, str: func(f *Fields) string { return f.CallID }},
-	{name: "CSeq", source: "column local_cseq", num: func(f *Fields) uint32 { return f.CSeq }},
-	{name: "Contact", source: "column local_contact", class: uri, str: func(f *Fields) string { return f.Contact }},
-	{name: "EventID", source: "column event_id", class: param, empty: true, str: func(f *Fields) string { return f.EventID }},
-	{name: "Expires", source: "column expires", num: func(f *Fields) uint32 { return f.Expires }},
+	{name: "FromURI", source: "columns to_user and to_domain", outside: address, class: uri, str: func(f *Fields) string { return f.FromURI }},
+	{name: "FromTag", source: "column to_tag", outside: "the bridge", class: param, str: func(f *Fields) string { return f.FromTag }},
+	{name: "ToURI", source: "columns watcher_username and watcher_domain", outside: address, class: uri, str: func(f *Fields) string { return f.ToURI }},
+	{name: "ToTag", in: []Kind{Notify}, source: "column from_tag", class: param, str: func(f *Fields) string { return f.ToTag }},
+	{name: "CallID", source: "column callid", outside: "the bridge", class: word, str: func(f *Fields) string { return f.CallID }},
+	{name: "CSeq", source: "column local_cseq", outside: "the bridge", num: func(f *Fields) uint32 { return f.CSeq }},
+	{name: "Contact", in: []Kind{Notify, Unsolicited}, source: "column local_contact", outside: "sip.contactuser", class: uri, str: func(f *Fields) string { return f.Contact }},
+	{name: "EventID", in: []Kind{Notify}, source: "column event_id", class: param, empty: true, str: func(f *Fields) string { return f.EventID }},
+	{name: "Expires", in: []Kind{Notify, Publish}, source: "column expires", outside: "the bridge", num: func(f *Fields) uint32 { return f.Expires }},
+	{name: "ETag", in: []Kind{Publish}, source: "the presence server's SIP-ETag", class: token, empty: true, str: func(f *Fields) string { return f.ETag }},
 	{name: "UserAgent", source: "sip.useragent", class: text, empty: true, str: func(f *Fields) string { return f.UserAgent }},
 	{name: "Authorization", source: "the proxy's challenge", class: text, empty: true, str: func(f *Fields) string { return f.Authorization }},
 	{name: "ContentLength", source: "the body", num: func(f *Fields) uint32 { return f.contentLength }},
 	{name: "Waiting", source: "the mailbox", class: text, str: (*Fields).Waiting},
-	{name: "Account", source: "sip.vmexten and column to_domain", class: text, str: func(f *Fields) string { return f.Account }},
+	{name: "Account", source: "sip.vmexten and column to_domain", outside: "sip.vmexten and " + address, class: text, str: func(f *Fields) string { return f.Account }},
 	{name: "New", source: "the mailbox", num: func(f *Fields) uint32 { return f.New }},
 	{name: "Old", source: "the mailbox", num: func(f *Fields) uint32 { return f.Old }},
 	{name: "NewUrgent", source: "the mailbox", num: func(f *Fields) uint32 { return f.NewUrgent }},
 	{name: "OldUrgent", source: "the mailbox", num: func(f *Fields) uint32 { return f.OldUrgent }},
+}
+
+const address = "the mailbox's SIP address"
+
+// fieldsOf returns what a template of that kind may use.
+func fieldsOf(kind Kind) []field {
+	var known []field
+	for _, d := range fields {
+		if d.in != nil && !slices.Contains(d.in, kind) {
+			continue
+		}
+		if kind != Notify && d.outside != "" {
+			d.source = d.outside
+		}
+		known = append(known, d)
+	}
+	return known
 }
 
 // set tells whether {{if .Name}} holds, as in text/template.
@@ -120,22 +148,29 @@ func (d *field) set(f *Fields) bool {
 	return d.str(f) != ""
 }
 
-// appendTo appends the value, or refuses it: nothing that came from a database
-// or from AMI may leave the place that the template gave it.
-func (d *field) appendTo(dst []byte, f *Fields) ([]byte, error) {
-	if d.num != nil {
-		return strconv.AppendUint(dst, uint64(d.num(f)), 10), nil
-	}
-	v := d.str(f)
-	if v == "" && !d.empty {
-		return dst, &ValueError{Field: d.name, Source: d.source, At: -1}
+// holds tells whether each byte of v may stand there. Eight are looked up at a
+// time: rendering is mostly this.
+func (c class) holds(v string) bool {
+	for ; len(v) >= 8; v = v[8:] {
+		c &= classOf[v[0]] & classOf[v[1]] & classOf[v[2]] & classOf[v[3]] &
+			classOf[v[4]] & classOf[v[5]] & classOf[v[6]] & classOf[v[7]]
 	}
 	for i := range len(v) {
+		c &= classOf[v[i]]
+	}
+	return c != 0
+}
+
+// refuse says why the value may not be sent.
+func (d *field) refuse(v string) error {
+	at := -1
+	for i := range len(v) {
 		if classOf[v[i]]&d.class == 0 {
-			return dst, &ValueError{Field: d.name, Source: d.source, Value: v, At: i}
+			at = i
+			break
 		}
 	}
-	return append(dst, v...), nil
+	return &ValueError{Field: d.name, Source: d.source, Value: v, At: at}
 }
 
 // ValueError refuses a value that would make the request mean something else.

@@ -1,41 +1,34 @@
-// Package sipmsg renders the NOTIFY of a message-summary subscription
-// (RFC 3842, RFC 6665) from a template. The rendered bytes are what is sent.
+// Package sipmsg renders requests that carry a message-summary (RFC 3842) from
+// templates. The rendered bytes are what is sent.
 package sipmsg
 
 import (
-	_ "embed"
-	"errors"
 	"fmt"
+	"strconv"
 	"strings"
-	"text/template/parse"
 )
-
-//go:embed notify.tmpl
-var builtin string
-
-// Builtin is the text of the template that is used when an operator gives none.
-func Builtin() string { return builtin }
 
 // Template is a request, compiled once and safe for concurrent use.
 type Template struct {
 	head, body []segment
 }
 
-// A segment is literal text, a field's value, or a condition on a field.
+// A segment is literal text and then, where there is one, a field's value or
+// a condition on it.
 type segment struct {
 	literal  string
 	field    *field
-	then, or []segment // with field: {{if .Field}} then {{else}} or {{end}}
 	cond     bool
+	then, or []segment // {{if .Field}} then {{else}} or {{end}}
 }
 
-// Parse compiles a template in the syntax of Go's text/template, of which it
+// Parse compiles a template of that kind, in the syntax of Go's text/template, of which it
 // knows the field ({{.Name}}), {{if .Name}}…{{else}}…{{end}}, comments and trim
 // markers. The first blank line parts headers and body; line ends may be LF or
 // CRLF and are sent as CRLF. It renders samples and refuses a template that
-// does not make a valid NOTIFY of each, so an error shows at start-up and not
+// does not make a valid request of each, so an error shows at start-up and not
 // at the first message. name stands in errors.
-func Parse(name, text string) (*Template, error) {
+func Parse(kind Kind, name, text string) (*Template, error) {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	if strings.ContainsAny(text, "\r\x00") {
 		return nil, fmt.Errorf("%s: holds a bare CR or a NUL: use plain line ends", name)
@@ -46,104 +39,18 @@ func Parse(name, text string) (*Template, error) {
 		return nil, fmt.Errorf("%s: no blank line between headers and body", name)
 	}
 	t := new(Template)
+	c := compiler{name: name, kind: kind, fields: fieldsOf(kind)}
 	var err error
-	if t.head, err = compile(name, head+"\r\n\r\n", 0); err != nil {
+	if t.head, err = c.compile(head+"\r\n\r\n", 0); err != nil {
 		return nil, err
 	}
-	if t.body, err = compile(name, body, strings.Count(head, "\n")+2); err != nil {
+	if t.body, err = c.compile(body, strings.Count(head, "\n")+2); err != nil {
 		return nil, err
 	}
-	if err := t.checkSamples(); err != nil {
+	if err := t.checkSamples(kind); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return t, nil
-}
-
-// compile parses a part of a template that starts after the given line.
-func compile(name, text string, after int) ([]segment, error) {
-	// Blank lines before the part keep the line numbers in parse's own errors.
-	pad := strings.Repeat("\n", after)
-	trees := make(map[string]*parse.Tree)
-	tree := parse.New(name)
-	tree.Mode = parse.SkipFuncCheck // compileNode says it better
-	if _, err := tree.Parse(pad+text, "", "", trees); err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "template: "))
-	}
-	if len(trees) > 1 {
-		return nil, fmt.Errorf("%s: {{define}} and {{block}} are not known here", name)
-	}
-	segs, err := compileList(tree, tree.Root)
-	if err != nil {
-		return nil, err
-	}
-	if len(segs) > 0 {
-		segs[0].literal = strings.TrimPrefix(segs[0].literal, pad)
-	}
-	return segs, nil
-}
-
-func compileList(tree *parse.Tree, list *parse.ListNode) ([]segment, error) {
-	if list == nil {
-		return nil, nil
-	}
-	var segs []segment
-	for _, n := range list.Nodes {
-		s, err := compileNode(tree, n)
-		if err != nil {
-			return nil, err
-		}
-		segs = append(segs, s)
-	}
-	return segs, nil
-}
-
-func compileNode(tree *parse.Tree, n parse.Node) (s segment, err error) {
-	switch n := n.(type) {
-	case *parse.TextNode:
-		return segment{literal: string(n.Text)}, nil
-	case *parse.ActionNode:
-		s.field, err = fieldOf(tree, n.Pipe)
-		return s, err
-	case *parse.IfNode:
-		s.cond = true
-		if s.field, err = fieldOf(tree, n.Pipe); err != nil {
-			return s, err
-		}
-		if s.then, err = compileList(tree, n.List); err != nil {
-			return s, err
-		}
-		s.or, err = compileList(tree, n.ElseList)
-		return s, err
-	}
-	return s, nodeError(tree, n, "is not known here: use {{.Name}} and {{if .Name}}…{{end}}")
-}
-
-// fieldOf returns the field that a pipeline names, which must be all it does.
-func fieldOf(tree *parse.Tree, p *parse.PipeNode) (*field, error) {
-	if len(p.Decl) == 0 && len(p.Cmds) == 1 && len(p.Cmds[0].Args) == 1 {
-		if f, ok := p.Cmds[0].Args[0].(*parse.FieldNode); ok && len(f.Ident) == 1 {
-			for i := range fields {
-				if fields[i].name == f.Ident[0] {
-					return &fields[i], nil
-				}
-			}
-			return nil, nodeError(tree, p, "is no field; there are "+fieldNames())
-		}
-	}
-	return nil, nodeError(tree, p, "is not known here: a field is {{.Name}}, with no function or pipe")
-}
-
-func nodeError(tree *parse.Tree, n parse.Node, what string) error {
-	at, node := tree.ErrorContext(n)
-	return fmt.Errorf("%s: %s %s", at, node, what)
-}
-
-func fieldNames() string {
-	names := make([]string, len(fields))
-	for i := range fields {
-		names[i] = "." + fields[i].name
-	}
-	return strings.Join(names, " ")
 }
 
 // Append renders the request onto dst and returns it. It fails with a
@@ -166,21 +73,31 @@ func (t *Template) Append(dst []byte, f *Fields) ([]byte, error) {
 	return append(out[:start], out[start+n:]...), nil
 }
 
+// appendSegments refuses a value that does not hold to its class: nothing that
+// came from a database, AMI or the network may leave the place that the template
+// gave it.
 func appendSegments(dst []byte, segs []segment, f *Fields) (_ []byte, err error) {
 	for i := range segs {
 		s := &segs[i]
-		switch {
-		case s.cond && s.field.set(f):
-			dst, err = appendSegments(dst, s.then, f)
+		dst = append(dst, s.literal...)
+		switch d := s.field; {
+		case d == nil:
 		case s.cond:
-			dst, err = appendSegments(dst, s.or, f)
-		case s.field != nil:
-			dst, err = s.field.appendTo(dst, f)
+			branch := s.or
+			if d.set(f) {
+				branch = s.then
+			}
+			if dst, err = appendSegments(dst, branch, f); err != nil {
+				return dst, err
+			}
+		case d.num != nil:
+			dst = strconv.AppendUint(dst, uint64(d.num(f)), 10)
 		default:
-			dst = append(dst, s.literal...)
-		}
-		if err != nil {
-			return dst, err
+			v := d.str(f)
+			if v == "" && !d.empty || !d.class.holds(v) {
+				return dst, d.refuse(v)
+			}
+			dst = append(dst, v...)
 		}
 	}
 	return dst, nil

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-
-	"github.com/emiago/sipgo/sip"
 )
 
-func mustParse(t testing.TB, text string) *Template {
+func mustParse(t testing.TB, kind Kind, text string) *Template {
 	t.Helper()
-	tmpl, err := Parse("notify.tmpl", text)
+	tmpl, err := Parse(kind, "t", text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +36,7 @@ Messages-Waiting: yes
 Message-Account: sip:*97@domain.example.com
 Voice-Message: 3/5 (2/1)
 `, "\n", "\r\n")
-	got, err := mustParse(t, Builtin()).Append([]byte("kept"), &sample)
+	got, err := mustParse(t, Notify, Builtin(Notify)).Append([]byte("kept"), &sample)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +49,7 @@ Voice-Message: 3/5 (2/1)
 func TestBuiltinWithoutOptions(t *testing.T) {
 	f := sample
 	f.Route, f.EventID, f.UserAgent, f.Authorization, f.New, f.NewUrgent = "", "", "", "", 0, 0
-	got, err := mustParse(t, Builtin()).Append(nil, &f)
+	got, err := mustParse(t, Notify, Builtin(Notify)).Append(nil, &f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,16 +65,16 @@ func TestBuiltinWithoutOptions(t *testing.T) {
 }
 
 func TestLineEndsOfTemplateDoNotMatter(t *testing.T) {
-	lf, _ := mustParse(t, Builtin()).Append(nil, &sample)
-	crlf, _ := mustParse(t, strings.ReplaceAll(Builtin(), "\n", "\r\n")).Append(nil, &sample)
+	lf, _ := mustParse(t, Notify, Builtin(Notify)).Append(nil, &sample)
+	crlf, _ := mustParse(t, Notify, strings.ReplaceAll(Builtin(Notify), "\n", "\r\n")).Append(nil, &sample)
 	if !bytes.Equal(lf, crlf) {
 		t.Errorf("differ:\n%q\n%q", lf, crlf)
 	}
 }
 
 func TestOperatorsTemplate(t *testing.T) {
-	text := "{{- /* ours */ -}}\n" + strings.Replace(Builtin(), "Event:", "X-Lamp: {{if .New}}on{{else}}off{{end}}\nEvent:", 1)
-	got, err := mustParse(t, text).Append(nil, &sample)
+	text := "{{- /* ours */ -}}\n" + strings.Replace(Builtin(Notify), "Event:", "X-Lamp: {{if .New}}on{{else}}off{{end}}\nEvent:", 1)
+	got, err := mustParse(t, Notify, text).Append(nil, &sample)
 	if err != nil || !strings.Contains(string(got), "\r\nX-Lamp: on\r\n") {
 		t.Errorf("%v\n%s", err, got)
 	}
@@ -84,10 +82,10 @@ func TestOperatorsTemplate(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	edit := func(old, new string) string {
-		if !strings.Contains(Builtin(), old) {
+		if !strings.Contains(Builtin(Notify), old) {
 			t.Fatalf("no %q in the built-in template", old)
 		}
-		return strings.Replace(Builtin(), old, new, 1)
+		return strings.Replace(Builtin(Notify), old, new, 1)
 	}
 	for _, c := range []struct{ text, want string }{
 		{"", "t: no blank line between headers and body"},
@@ -106,14 +104,14 @@ func TestParseErrors(t *testing.T) {
 		{edit("tag={{.FromTag}}", "tag={{.ToTag}}"), `from: is "<sip:*97@domain.example.com>;tag=phone-tag"; write it as <{{.FromURI}}>;tag={{.FromTag}}`},
 		{edit("{{.ContentLength}}", "97"), `content-length: is "97"; write it as {{.ContentLength}}`},
 		{edit("\n{{- if .Route}}\nRoute: {{.Route}}\n{{- end}}", "\nRoute: {{.Route}}"), "route: stands there with nothing to say"},
-		{edit("{{- if .Authorization}}\n{{.Authorization}}\n{{- end}}", ""), "proxy-authorization: stands 0 times, must stand once: {{.Authorization}} on a line of its own"},
+		{edit("\n{{- if .Authorization}}\n{{.Authorization}}\n{{- end}}", ""), "proxy-authorization: stands 0 times, must stand once: {{.Authorization}} on a line of its own"},
 		{edit("Max-Forwards: 70", "Max-Forwards : 70"), `line 3 is no header: "Max-Forwards : 70"`},
 		{edit("Max-Forwards: 70", "Max-Forwards: 70\n folded"), `line 4 is no header: " folded"`},
 		{edit(";expires={{.Expires}}", ""), `subscription-state: is "active"; write it as active;expires={{.Expires}}`},
 		{edit("Messages-Waiting: {{.Waiting}}", "Messages-Waiting: yes"), "the body must begin with the line Messages-Waiting: {{.Waiting}}"},
-		{strings.TrimSuffix(Builtin(), "\n"), "the body's last line has no line end"},
+		{strings.TrimSuffix(Builtin(Notify), "\n"), "the body's last line has no line end"},
 	} {
-		_, err := Parse("t", c.text)
+		_, err := Parse(Notify, "t", c.text)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got  %v\nwant %s", err, c.want)
 		}
@@ -122,7 +120,7 @@ func TestParseErrors(t *testing.T) {
 
 // Nothing from the database can end its line, or its place in the line.
 func TestHostileValuesAreRefused(t *testing.T) {
-	tmpl := mustParse(t, Builtin())
+	tmpl := mustParse(t, Notify, Builtin(Notify))
 	for _, c := range []struct {
 		set  func(*Fields)
 		want string
@@ -148,87 +146,4 @@ func TestHostileValuesAreRefused(t *testing.T) {
 			t.Errorf("a refused request left %q", out)
 		}
 	}
-}
-
-// FuzzValues: whatever the database holds, a NOTIFY that is rendered says to
-// another parser what was meant, header for header.
-func FuzzValues(f *testing.F) {
-	f.Add("sip:1001@127.0.2.41:5062", "777c9cf1-6888e09b", "1f23c67ffd", "94f774b3@127.0.2.41", "sip:127.0.2.20:5060", "", "1001", uint32(1))
-	f.Add("sip:a@b;ob", "t", "u", "c\r\nX: y", "sip:c", "7", "x y", uint32(0))
-	tmpl := mustParse(f, Builtin())
-	parser := sip.NewParser()
-	f.Fuzz(func(t *testing.T, target, fromTag, toTag, callID, contact, eventID, agent string, n uint32) {
-		v := sample
-		v.RequestURI, v.FromTag, v.ToTag, v.CallID, v.Contact = target, fromTag, toTag, callID, contact
-		v.EventID, v.UserAgent, v.New = eventID, agent, n
-		msg, err := tmpl.Append(nil, &v)
-		if err != nil {
-			return
-		}
-		if err := check(msg, &v); err != nil && strings.TrimSpace(callID) == callID && strings.TrimSpace(agent) == agent {
-			t.Fatalf("%v\n%q", err, msg)
-		}
-		head, body, _ := bytes.Cut(msg, []byte("\r\n\r\n"))
-		if n := bytes.Count(head, []byte("\r\n")) + 1; n != strings.Count(string(head), "\n")+1 || bytes.Count(body, []byte("\r\n")) != 3 {
-			t.Fatalf("line ends: %q", msg)
-		}
-		if !strings.HasPrefix(target, "sip:") || strings.ContainsAny(target+contact, "?@;:[]%") {
-			return // URIs are sent back as the phone wrote them; sipgo's opinion of them is not ours
-		}
-		m, err := parser.ParseSIP(msg)
-		if err != nil {
-			return
-		}
-		if got := len(m.(*sip.Request).Headers()); got != bytes.Count(head, []byte("\r\n"))+strings.Count(v.Route, ",") {
-			t.Fatalf("sipgo sees %d headers in\n%q", got, msg)
-		}
-		if got := m.(*sip.Request).CallID().Value(); got != callID {
-			t.Fatalf("Call-ID %q, want %q", got, callID)
-		}
-	})
-}
-
-func TestTarget(t *testing.T) {
-	for _, c := range []struct{ name, remote, set, uri, route string }{
-		{"none", "sip:p@h", "", "sip:p@h", ""},
-		{"loose", "sip:p@h", "<sip:a;lr>,<sip:b;lr=on>", "sip:p@h", "<sip:a;lr>,<sip:b;lr=on>"},
-		{"strict", "sip:p@h", "<sip:a>,<sip:b;lr>", "sip:a", "<sip:b;lr>,<sip:p@h>"},
-		{"strict alone", "sip:p@h", "<sip:a;transport=tcp>", "sip:a;transport=tcp", "<sip:p@h>"},
-		{"name and parameters", "sip:p@h", `"x" <sip:a;lr>;q=1 , <sip:b;lr>`, "sip:p@h", "<sip:a;lr>;q=1,<sip:b;lr>"},
-		{"comma in a URI", "sip:p@h", "<sip:a,b@c;lr>,<sip:d;lr>", "sip:p@h", "<sip:a,b@c;lr>,<sip:d;lr>"},
-		{"lr in the user is none", "sip:p@h", "<sip:lr@a>", "sip:lr@a", "<sip:p@h>"},
-		{"lr in a header is none", "sip:p@h", "<sip:a?x=;lr>", "sip:a?x=;lr", "<sip:p@h>"},
-	} {
-		uri, route, err := Target(c.remote, c.set)
-		if err != nil || uri != c.uri || route != c.route {
-			t.Errorf("%s: %q %q %v, want %q %q", c.name, uri, route, err, c.uri, c.route)
-		}
-	}
-	for _, bad := range []string{"sip:a;lr", "<sip:a", "sip:a>", "<sip:a;lr>,", "><"} {
-		if uri, route, err := Target("sip:p@h", bad); err == nil {
-			t.Errorf("%q: %q %q, want an error", bad, uri, route)
-		}
-	}
-}
-
-func BenchmarkAppend(b *testing.B) {
-	tmpl := mustParse(b, Builtin())
-	whole, _ := tmpl.Append(nil, &sample)
-	pieces := bytes.SplitAfter(whole, []byte(" "))
-	buf := make([]byte, 0, 2048)
-	b.Run("floor", func(b *testing.B) { // the same bytes, by hand
-		b.ReportAllocs()
-		for b.Loop() {
-			buf = buf[:0]
-			for _, p := range pieces {
-				buf = append(buf, p...)
-			}
-		}
-	})
-	b.Run("template", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			buf, _ = tmpl.Append(buf[:0], &sample)
-		}
-	})
 }

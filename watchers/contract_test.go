@@ -52,6 +52,8 @@ func TestContract(t *testing.T) {
 		{"the ledger, hostile bytes", ledgerHostile},
 		{"the ledger, concurrent callers", ledgerConcurrent},
 		{"the ledger, pruned", ledgerPruned},
+		{"publications", publications},
+		{"publications, hostile bytes", publicationsHostile},
 		{"Changed", changed},
 		{"Changed, what cannot be looked up", changedOdd},
 	}
@@ -334,6 +336,9 @@ func cancelled(t *testing.T, s subject) {
 	}
 	if _, err := s.NextCSeq(ctx, []Dialog{d}); !errors.Is(err, context.Canceled) {
 		t.Errorf("NextCSeq: %v", err)
+	}
+	if _, err := s.Acked(ctx, []Key{d.Key}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Acked: %v", err)
 	}
 	if got := s.one(t, a); got != d {
 		t.Errorf("after it: %+v, want %+v", got, d)

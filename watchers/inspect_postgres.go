@@ -22,7 +22,8 @@ JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS m ON m.oid = c.relam
 JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
 WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indisready AND m.amname IN ('btree', 'hash') AND a.attname = $2
 AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) LIKE '%message-summary%') ORDER BY 1 LIMIT 1`
-	pgLedger = `SELECT to_regclass($1) IS NOT NULL, coalesce(bool_and(has_table_privilege(to_regclass($1), may)), false)
+	pgLedger = `SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'etag' AND NOT attisdropped),
+coalesce(bool_and(has_table_privilege(to_regclass($1), may)), false)
 FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS may`
 	pgKind = `SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)`
 )
@@ -94,5 +95,7 @@ func (p *postgres) migrated(ctx context.Context, in *Inspection) error {
 	if err := p.query(ctx, one(&channel, &in.Trigger), pgChannel, p.quoted); err != nil {
 		return err
 	}
-	return p.query(ctx, one(&in.Ledger, &in.CanRecord), pgLedger, quoted(p.beside(ledgerTable)))
+	err := p.query(ctx, one(&in.Ledger, &in.CanRecord), pgLedger, quoted(p.beside(ledgerTable)))
+	in.CanRecord = in.CanRecord && in.Ledger
+	return err
 }

@@ -2,7 +2,7 @@ package watchers
 
 import (
 	"context"
-	"strings"
+	"slices"
 	"time"
 
 	lib "modernc.org/sqlite/lib"
@@ -21,10 +21,7 @@ func (s *sqliteStore) inspect(ctx context.Context) (in Inspection, err error) {
 	if err := s.query(ctx, one(&in.Server), liteServer); err != nil {
 		return in, err
 	}
-	schema, name, qualified := strings.Cut(s.name, ".")
-	if !qualified {
-		schema, name = "main", schema
-	}
+	schema, name := s.schema()
 	var have []string
 	if err := s.query(ctx, func(r rows) error { return scanStrings(r, &have) }, liteColumns, name, schema); err != nil {
 		return in, err
@@ -34,11 +31,11 @@ func (s *sqliteStore) inspect(ctx context.Context) (in Inspection, err error) {
 	}
 	in.CanSelect = true // SQLite has no grants: who opens the file may
 	in.CanUpdate, in.ReadOnly = s.writable(ctx)
-	var ledger []string
-	if err := s.query(ctx, func(r rows) error { return scanStrings(r, &ledger) }, liteColumns, ledgerTable, schema); err != nil {
+	ledger, err := s.ledgerColumns(ctx)
+	if err != nil {
 		return in, err
 	}
-	in.Ledger = len(ledger) > 0
+	in.Ledger = slices.Contains(ledger, "etag")
 	in.CanRecord = in.Ledger && in.CanUpdate
 	first, all := indexed(s.byWatcher)
 	if err := s.query(ctx, one(&in.Index), liteIndex, name, schema, schema, first); err != nil {

@@ -9,11 +9,13 @@ import (
 const (
 	pgRecord = `INSERT INTO {ledger} AS l (callid, to_tag, from_tag, ` + ledgerColumns + `)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[],
-$4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::text[], $11::int8[], $12::int8[])
+$4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::text[], $11::int8[], $12::int8[], $13::text[])
 ON CONFLICT (callid, to_tag, from_tag) DO UPDATE SET (` + ledgerColumns + `) =
 (excluded.new_messages, excluded.old_messages, excluded.new_urgent, excluded.old_urgent,
-excluded.remote_cseq, excluded.expires, excluded.contact, excluded.cseq, excluded.acked_at)
+excluded.remote_cseq, excluded.expires, excluded.contact, excluded.cseq, excluded.acked_at, excluded.etag)
 WHERE excluded.cseq >= l.cseq`
+	pgAcked = `SELECT callid, to_tag, from_tag, ` + ledgerColumns + ` FROM {ledger}
+JOIN unnest($1::text[], $2::text[], $3::text[]) AS k(k_callid, k_to, k_from) ON callid = k_callid AND to_tag = k_to AND from_tag = k_from`
 	// What another bridge prunes or writes at the moment is left to it.
 	pgPrune = `DELETE FROM {ledger} WHERE ctid = ANY (ARRAY(
 SELECT ctid FROM {ledger} WHERE expires < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`
@@ -41,7 +43,21 @@ func (p *postgres) Record(ctx context.Context, entries []Entry) error {
 			column(entries, func(e Entry) int64 { return e.Expires }),
 			text(func(e Entry) string { return e.Contact }),
 			number(func(e Entry) uint32 { return e.CSeq }),
-			column(entries, func(e Entry) int64 { return e.At }))
+			column(entries, func(e Entry) int64 { return e.At }),
+			text(func(e Entry) string { return e.ETag }))
+		return err
+	}, p.ledgerFault)
+}
+
+func (p *postgres) Acked(ctx context.Context, keys []Key) (map[Key]Acked, error) {
+	return p.acked(keys, func(keys []Key, scan func(rows) error) error {
+		err := p.query(ctx, scan, p.sql(pgAcked),
+			column(keys, func(k Key) string { return k.CallID }),
+			column(keys, func(k Key) string { return k.ToTag }),
+			column(keys, func(k Key) string { return k.FromTag }))
+		if err != nil && p.ledgerFault(err) == nil {
+			err = p.explain(err, "")
+		}
 		return err
 	}, p.ledgerFault)
 }

@@ -13,12 +13,14 @@ import (
 // "WHERE true" tells ON CONFLICT from the ON of a join.
 const (
 	liteRecord = `INSERT INTO {ledger} (callid, to_tag, from_tag, ` + ledgerColumns + `)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9, value->>10, value->>11
+SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9, value->>10, value->>11, value->>12
 FROM json_each(?) WHERE true
 ON CONFLICT (callid, to_tag, from_tag) DO UPDATE SET (` + ledgerColumns + `) =
 (excluded.new_messages, excluded.old_messages, excluded.new_urgent, excluded.old_urgent,
-excluded.remote_cseq, excluded.expires, excluded.contact, excluded.cseq, excluded.acked_at)
+excluded.remote_cseq, excluded.expires, excluded.contact, excluded.cseq, excluded.acked_at, excluded.etag)
 WHERE excluded.cseq >= cseq`
+	liteAcked = `SELECT callid, to_tag, from_tag, ` + ledgerColumns + ` FROM {ledger}
+WHERE (callid, to_tag, from_tag) IN (SELECT value->>0, value->>1, value->>2 FROM json_each(?))`
 	litePrune = `DELETE FROM {ledger} WHERE rowid IN (SELECT rowid FROM {ledger} WHERE expires < ? LIMIT ?) RETURNING 1`
 )
 
@@ -27,11 +29,18 @@ func (s *sqliteStore) Record(ctx context.Context, entries []Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	rows := column(entries, func(e Entry) [12]any {
-		return [12]any{e.CallID, e.ToTag, e.FromTag, e.New, e.Old, e.NewUrgent, e.OldUrgent,
-			e.RemoteCSeq, e.Expires, e.Contact, e.CSeq, e.At}
+	rows := column(entries, func(e Entry) [13]any {
+		return [13]any{e.CallID, e.ToTag, e.FromTag, e.New, e.Old, e.NewUrgent, e.OldUrgent,
+			e.RemoteCSeq, e.Expires, e.Contact, e.CSeq, e.At, e.ETag}
 	})
 	return s.use(func() error { return s.query(ctx, one(), s.sql(liteRecord), asJSON(rows)) }, s.ledgerFault)
+}
+
+func (s *sqliteStore) Acked(ctx context.Context, keys []Key) (map[Key]Acked, error) {
+	return s.acked(keys, func(keys []Key, scan func(rows) error) error {
+		tuples := column(keys, func(k Key) [3]string { return [3]string{k.CallID, k.ToTag, k.FromTag} })
+		return s.query(ctx, scan, s.sql(liteAcked), asJSON(tuples))
+	}, s.ledgerFault)
 }
 
 func (s *sqliteStore) Prune(ctx context.Context) (n int64, err error) {
@@ -52,6 +61,13 @@ func (s *sqliteStore) Prune(ctx context.Context) (n int64, err error) {
 		return nil
 	}, s.ledgerFault)
 	return n, err
+}
+
+// ledgerColumns returns those of the ledger, none where there is no ledger.
+func (s *sqliteStore) ledgerColumns(ctx context.Context) (have []string, err error) {
+	schema, _ := s.schema()
+	err = s.query(ctx, func(r rows) error { return scanStrings(r, &have) }, liteColumns, ledgerTable, schema)
+	return have, err
 }
 
 // ledgerFault returns what is wrong with the ledger and its mend, if err is that

@@ -25,7 +25,7 @@ func (s subject) record(t *testing.T, entries ...Entry) {
 }
 
 var fullAck = Acked{New: math.MaxUint32, Old: 2, NewUrgent: 3, OldUrgent: 4,
-	RemoteCSeq: 5, Expires: math.MaxInt64, Contact: "sip:c", CSeq: math.MaxUint32, At: -7}
+	RemoteCSeq: 5, Expires: math.MaxInt64, Contact: "sip:c", CSeq: math.MaxUint32, At: -7, ETag: "a.1.2"}
 
 func ledgerKnows(t *testing.T, s subject) {
 	s = s.ledgered(t)
@@ -153,6 +153,8 @@ func TestLedgerMissing(t *testing.T) {
 			wantError(t, s.LedgerErr(), ledgerTable, mendLedger)
 			wantError(t, s.Record(t.Context(), []Entry{{d.Key, fullAck}}), ledgerTable, mendLedger)
 			_, err := s.Prune(t.Context())
+			wantError(t, err, ledgerTable, mendLedger)
+			_, err = s.Acked(t.Context(), []Key{d.Key})
 			wantError(t, err, ledgerTable, mendLedger)
 
 			db.migrate(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -83,5 +84,13 @@ func (s *sqliteStore) migrate(ctx context.Context) error {
 		_, err = conn.ExecContext(ctx, s.migrations())
 		conn.Close() // with MaxConns 1 and the Store closed next, a transaction left open ends here
 	}
-	return s.explain(err)
+	if err != nil {
+		return s.explain(err)
+	}
+	have, err := s.ledgerColumns(ctx)
+	if err == nil && !slices.Contains(have, "etag") { // SQLite has no ADD COLUMN IF NOT EXISTS
+		_, err = s.db.ExecContext(ctx, s.sql(`ALTER TABLE {ledger} ADD COLUMN etag TEXT NOT NULL DEFAULT ''`))
+		err = s.explain(err)
+	}
+	return err
 }

@@ -63,7 +63,7 @@ DROP TRIGGER IF EXISTS zonkeymwi_update ON {table};
 CREATE TRIGGER zonkeymwi_update AFTER UPDATE ON {table}
 REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION zonkeymwi_changed();
 
--- The ledger: what each phone last acknowledged, for database.ledger = true. The
+-- The ledger: what each phone or presence server last acknowledged, for database.ledger = true. The
 -- bridge deletes what has expired. Room is left in each page so that an update
 -- stays in it and touches no index.
 CREATE TABLE IF NOT EXISTS zonkeymwi_ledger (
@@ -77,10 +77,14 @@ CREATE TABLE IF NOT EXISTS zonkeymwi_ledger (
   remote_cseq bigint NOT NULL, -- the subscription's state then, as in {table}
   expires bigint NOT NULL,
   contact text NOT NULL,
-  cseq bigint NOT NULL,        -- of the NOTIFY
+  cseq bigint NOT NULL,        -- of the NOTIFY or the PUBLISH
   acked_at bigint NOT NULL,    -- Unix seconds
   PRIMARY KEY (callid, to_tag, from_tag)
 ) WITH (fillfactor = 70);
+
+-- Of a publication (RFC 3903), whose callid is "sip:user@domain". A ledger made
+-- before there were any has no such column yet.
+ALTER TABLE zonkeymwi_ledger ADD COLUMN IF NOT EXISTS etag text NOT NULL DEFAULT '';
 
 -- For a bridge with a role of its own, which needs no more than this:
 -- GRANT SELECT ON {table} TO {role};

@@ -6,7 +6,9 @@
 
 BEGIN IMMEDIATE;
 
--- What each phone last acknowledged. The bridge deletes what has expired.
+-- What each phone or presence server last acknowledged. The bridge deletes what
+-- has expired. A ledger made before there was an etag gets it by zonkeymwi migrate, or by
+--   ALTER TABLE {ledger} ADD COLUMN etag TEXT NOT NULL DEFAULT '';
 CREATE TABLE IF NOT EXISTS {ledger} (
   callid TEXT NOT NULL,
   to_tag TEXT NOT NULL,
@@ -15,11 +17,12 @@ CREATE TABLE IF NOT EXISTS {ledger} (
   old_messages INTEGER NOT NULL,
   new_urgent INTEGER NOT NULL,
   old_urgent INTEGER NOT NULL,
-  remote_cseq INTEGER NOT NULL, -- the subscription's state then, as in {table}
+  remote_cseq INTEGER NOT NULL,  -- the subscription's state then, as in {table}
   expires INTEGER NOT NULL,
   contact TEXT NOT NULL,
-  cseq INTEGER NOT NULL,        -- of the NOTIFY
-  acked_at INTEGER NOT NULL,    -- Unix seconds
+  cseq INTEGER NOT NULL,         -- of the NOTIFY or the PUBLISH
+  acked_at INTEGER NOT NULL,     -- Unix seconds
+  etag TEXT NOT NULL DEFAULT '', -- of a publication (RFC 3903), whose callid is "sip:user@domain"
   PRIMARY KEY (callid, to_tag, from_tag)
 );
 

@@ -80,13 +80,23 @@ type batch struct {
 	byWatcher bool
 }
 
-// newBatch takes each AoR once, and only those that a database can hold: text
-// has no NUL and is UTF-8, and PostgreSQL refuses a whole query for one that is not.
+// storable tells whether a database can hold texts: they have no NUL and are UTF-8.
+// PostgreSQL refuses a whole query for one that is not.
+func storable(texts ...string) bool {
+	for _, t := range texts {
+		if !utf8.ValidString(t) || strings.Contains(t, "\x00") {
+			return false
+		}
+	}
+	return true
+}
+
+// newBatch takes each AoR once, and only those that a database can hold.
 func newBatch(aors []AoR, byWatcher bool) batch {
 	b := batch{byWatcher: byWatcher}
 	seen := make(map[AoR]bool, len(aors))
 	for _, a := range aors {
-		if text := a.User + a.Domain; !seen[a] && utf8.ValidString(a.User) && utf8.ValidString(a.Domain) && !strings.Contains(text, "\x00") {
+		if !seen[a] && storable(a.User, a.Domain) {
 			seen[a] = true
 			b.aors = append(b.aors, a)
 		}

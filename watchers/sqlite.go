@@ -101,15 +101,20 @@ func (s *sqliteStore) Flavour(ctx context.Context) (Flavour, error) {
 	if f := s.kept(); f != Unknown {
 		return f, nil
 	}
-	schema, name, qualified := strings.Cut(s.name, ".")
-	if !qualified {
-		schema, name = "main", schema
-	}
+	schema, name := s.schema()
 	var have []string
 	if err := s.query(ctx, func(r rows) error { return scanStrings(r, &have) }, liteColumns, name, schema); err != nil {
 		return Unknown, err
 	}
 	return s.judge(have)
+}
+
+// schema parts the table's name.
+func (s *sqliteStore) schema() (schema, name string) {
+	if schema, name, ok := strings.Cut(s.name, "."); ok {
+		return schema, name
+	}
+	return "main", s.name
 }
 
 func asJSON(v any) string {

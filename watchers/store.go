@@ -45,8 +45,12 @@ type Store interface {
 	// come in any order.
 	Record(ctx context.Context, entries []Entry) error
 
-	// Prune deletes what the ledger has of dialogs that ended over an hour
-	// ago, a thousand at a time, and returns how many. An error may come
+	// Acked returns what the ledger has under these keys, in one query, whether
+	// Config.Ledger is set or not; absent is what it knows nothing of.
+	Acked(ctx context.Context, keys []Key) (map[Key]Acked, error)
+
+	// Prune deletes what the ledger has of dialogs and publications that ended
+	// over an hour ago, a thousand at a time, and returns how many. An error may come
 	// after some.
 	Prune(ctx context.Context) (n int64, err error)
 
