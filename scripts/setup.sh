@@ -12,11 +12,13 @@ command -v git >/dev/null || missing+=(git)
 command -v tshark >/dev/null || missing+=(tshark)
 command -v debootstrap >/dev/null || missing+=(debootstrap)
 command -v chromium >/dev/null || missing+=(chromium)      # the status page's tests
+command -v sipp >/dev/null || missing+=(sip-tester)
 [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 have '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
 command -v kamailio >/dev/null || missing+=(kamailio)
 have '/usr/lib/*/kamailio/modules/db_postgres.so' || missing+=(kamailio-postgres-modules)
 have '/usr/lib/*/kamailio/modules/presence_mwi.so' || missing+=(kamailio-presence-modules)
+have '/usr/lib/*/kamailio/modules/tls.so' || missing+=(kamailio-tls-modules)
 
 if [ "$(id -u)" != 0 ]; then
 	[ ${#missing[@]} = 0 ] || echo "setup: not root; the tests skip what needs: apt-get install ${missing[*]}"
