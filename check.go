@@ -82,7 +82,11 @@ func checkupOf(ctx context.Context, c *config.Config) (o doctor.Options, err err
 	if err != nil {
 		return o, err
 	}
-	o = doctor.Options{AMI: s.AMI, UserEvent: s.UserEvent, Database: s.Database, CSeq: string(s.CSeq), SIP: s.SIP, Proxy: s.Proxy, Domain: s.Domain}
+	o = doctor.Options{AMI: s.AMI, UserEvent: s.UserEvent, Database: s.Database, CSeq: string(s.CSeq), SIP: s.SIP, Proxy: s.Proxy, Domain: s.Domain,
+		Listen: s.Listen, Publish: s.Publish}
+	for _, share := range c.Mailbox.Shares {
+		o.Shares = append(o.Shares, share.Mailboxes...)
+	}
 	_, err = running(ctx, c)
 	o.Running = err == nil
 	return o, nil

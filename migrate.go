@@ -35,6 +35,10 @@ func migrateCommand(ctx context.Context, args []string, out, errs io.Writer) int
 	if err := s.Migrate(ctx); err != nil {
 		return a.fail(err)
 	}
-	fmt.Fprintln(out, "The trigger and the ledger are installed in", c.Database.Redacted())
+	what := "The trigger and the ledger are"
+	if s.Publish {
+		what = "The ledger is"
+	}
+	fmt.Fprintln(out, what, "installed in", c.Database.Redacted())
 	return exitDone
 }

@@ -91,6 +91,7 @@ func settingsOf(c *config.Config) (s bridge.Settings, err error) {
 	s.Database.Ledger = c.Database.Ledger
 	s.Listen = c.Database.Listen
 	s.Publish = c.Sip.Method == config.MethodPublish
+	s.Database.NoTable = s.Publish
 	return s, nil
 }
 

@@ -33,6 +33,9 @@ func (b *Bridge) settle(o *outcome, now time.Time) {
 	b.loop.inFlight--
 	b.heed(o, now)
 	d := o.d
+	if d.kind != sipmsg.Notify && o.Class == sipua.CSeqTooLow {
+		o.Class = sipua.Refused // only in a dialog does a 500 speak of CSeq
+	}
 	d.inFlight = false
 	d.cseq = max(d.cseq, o.CSeq)
 	if o.Class == sipua.Acknowledged {

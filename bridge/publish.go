@@ -118,6 +118,9 @@ func (d *dialog) unpublished(o *outcome, live *Live, now time.Time) {
 	case o.Status == 423 && err == nil && time.Duration(least)*time.Second > d.expiry(live) && least <= uint64(maxExpiry/time.Second):
 		p.expiry, d.again, d.sentAt = time.Duration(least)*time.Second, true, time.Time{}
 	default:
+		if o.Status == 500 { // Kamailio says so to an ETag of another server's
+			p.etag = ""
+		}
 		d.backOff(now, o.RetryAfter)
 	}
 }

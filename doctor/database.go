@@ -11,14 +11,21 @@ import (
 	"zonkeymwi/watchers"
 )
 
-// database looks at the proxy's table.
+// database looks at the proxy's table, and at what migrate adds to it.
 func (c *checkup) database(ctx context.Context) {
-	a := c.in("database")
+	a, failed := c.in("database"), Fault
+	if c.Publish {
+		failed = Warning // lamps do without
+		if !c.Database.Ledger {
+			a.ok("connect", `not needed: sip.method is "publish", and database.ledger is off`)
+			return
+		}
+	}
 	ctx, cancel := c.step(ctx)
 	defer cancel()
 	in, err := watchers.Inspect(ctx, c.Database)
 	if in.Server == "" {
-		a.fault("connect", noDatabase(err), "%s", c.without(err))
+		a.add(failed, "connect", noDatabase(err), "%s", c.without(err))
 		return
 	}
 	as := ""
@@ -26,14 +33,22 @@ func (c *checkup) database(ctx context.Context) {
 		as = fmt.Sprintf(", as user %q", in.User)
 	}
 	a.ok("connect", "%s%s", in.Server, as)
+	if c.Publish {
+		c.ledgerAlone(a, in, err)
+		return
+	}
 	c.skew(in)
 	if in.Exists {
 		c.table(a, in)
 	} else if err == nil {
 		noTable(a, in, c.Database.Table)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		a.fault("table", broken(err, in), "%s", c.without(err))
+	case in.Exists && in.Missing == nil:
+		c.trigger(a, in)
+		c.ledger(a, in)
 	}
 }
 
@@ -132,9 +147,9 @@ func (c *checkup) cseq(a area, in watchers.Inspection) {
 	}
 	switch {
 	case in.ReadOnly && in.User != "":
-		a.fault("grants", "add target_session_attrs=read-write to database.url, with the primary among its hosts", "this is a replica, and sip.cseq = \"database\" writes")
+		a.fault("grants", writable(in), "this is a replica, and sip.cseq = \"database\" writes")
 	case in.ReadOnly:
-		a.fault("grants", "let this user write the file and its directory", "the file may not be written, and sip.cseq = \"database\" writes")
+		a.fault("grants", writable(in), "the file may not be written, and sip.cseq = \"database\" writes")
 	case !in.CanUpdate:
 		a.fault("grants", fmt.Sprintf("GRANT UPDATE (local_cseq) ON %s TO %q", in.Table, in.User), "%q may not count local_cseq, as sip.cseq = \"database\" does", in.User)
 	case in.CanSelect:

@@ -35,7 +35,7 @@ func newPostgres(t *testing.T, flavour string) *well {
 	u := start(t, func() (*url.URL, error) { return url.Parse(super) })
 	u.User = url.UserPassword(user, secret)
 	w.Database = watchers.Config{URL: u.String()}
-	w.user = user
+	w.user, w.super = user, super
 	return w
 }
 

@@ -22,6 +22,8 @@ type Options struct {
 	AMI       ami.Config
 	UserEvent string // ami.userevent; the doctor's own is called so with "Check" after it, which no bridge obeys
 	Database  watchers.Config
+	Listen    bool         // database.listen
+	Publish   bool         // sip.method is "publish": then neither Listen nor CSeq matters, and Database only for its Ledger
 	CSeq      string       // sip.cseq: clock, database or ahead
 	SIP       sipua.Config // but for its Proxy
 	Proxy     string       // host[:port][;transport=udp|tcp|tls]
@@ -29,6 +31,7 @@ type Options struct {
 	// Domain gives the SIP domain of a voicemail context ("" where the mailbox
 	// names none), or false where there is none.
 	Domain   func(context string) (string, bool)
+	Shares   []string     // the mailboxes of mailbox.share, as Asterisk names them
 	Template func() error // reads sip.template; nil: there is none to read
 
 	Running  bool             // a bridge with these settings runs now: sip.bindport is taken by it

@@ -123,6 +123,7 @@ type well struct {
 	proxy    *sim.Proxy
 	db       *sql.DB // the proxy's side of the database
 	user     string  // ours there
+	super    string  // the owner's URL
 }
 
 func newWell(t *testing.T, a sim.AsteriskConfig) *well {

@@ -3,7 +3,6 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -30,24 +29,44 @@ func (c *checkup) proxy(ctx context.Context) {
 		return
 	}
 	defer ua.Close()
-	ctx, cancel := c.step(ctx)
-	defer cancel()
-	start := time.Now()
-	o := ua.Do(ctx, options(cfg.Proxy))
-	took := time.Since(start).Round(100 * time.Microsecond)
-	answer := fmt.Sprintf("%s answered OPTIONS with %d %s in %v", o.Target, o.Status, o.Reason, took)
+	o, answer := c.ask(ctx, ua, request(optionsText, serverURI(cfg.Proxy)))
 	switch {
 	case o.Status == 0:
-		mend := cmp.Or(untrusted(o.Err, "sip.tls_ca_file"), unreached(o.Err, "sip.proxy"),
-			"is it running, does it listen there, does a firewall keep this machine's SIP from it, or does it drop OPTIONS on purpose?")
-		a.fault("options", mend, "%s: %v", c.Proxy, cmp.Or(o.Err, errors.New("no answer")))
+		a.fault("options", unanswered(o.Err, "OPTIONS"), "%s", answer)
 	case (o.Status == 401 || o.Status == 407) && cfg.Username != "":
-		a.warn("options", "correct sip.username and sip.password", "%s: it did not take the password of %q", answer, cfg.Username)
+		a.warn("options", correctPassword, "%s: it did not take the password of %q", answer, cfg.Username)
 	case o.Status == 503:
-		a.warn("options", "look at the proxy: it says that it cannot serve at the moment", "%s", answer)
+		a.warn("options", unable, "%s", answer)
 	default:
 		a.ok("options", "%s", answer)
 	}
+	if c.Publish && ctx.Err() == nil {
+		c.publish(ctx, a, ua, cfg.Proxy)
+	}
+}
+
+const (
+	correctPassword = "correct sip.username and sip.password"
+	unable          = "look at the proxy: it says that it cannot serve at the moment"
+)
+
+// ask sends a request, and puts what came of it in words.
+func (c *checkup) ask(ctx context.Context, ua *sipua.UA, r sipua.Request) (o sipua.Outcome, answer string) {
+	ctx, cancel := c.step(ctx)
+	defer cancel()
+	start := time.Now()
+	o = ua.Do(ctx, r)
+	if o.Status == 0 {
+		return o, fmt.Sprintf("%s: %v", c.Proxy, cmp.Or(o.Err, errors.New("no answer")))
+	}
+	took := time.Since(start).Round(100 * time.Microsecond)
+	return o, fmt.Sprintf("%s answered %s with %d %s in %v", o.Target, r.Method, o.Status, o.Reason, took)
+}
+
+// unanswered says what to do where there was no answer to a method.
+func unanswered(err error, method string) string {
+	return cmp.Or(untrusted(err, "sip.tls_ca_file"), unreached(err, "sip.proxy"),
+		"is it running, does it listen there, does a firewall keep this machine's SIP from it, or does it drop "+method+" on purpose?")
 }
 
 // socket opens the SIP socket as the bridge would, or reports why not and
@@ -68,22 +87,18 @@ func (c *checkup) socket(a area, cfg sipua.Config) *sipua.UA {
 	return ua
 }
 
-func options(p sipua.Proxy) sipua.Request {
-	uri := "sip:" + p.Host
-	switch {
-	case p.Port != 0:
-		uri = "sip:" + net.JoinHostPort(p.Host, strconv.Itoa(p.Port))
-	case strings.Contains(p.Host, ":"):
-		uri = "sip:[" + p.Host + "]"
+// serverURI is the proxy's own.
+func serverURI(p sipua.Proxy) string {
+	if p.Port != 0 {
+		return "sip:" + net.JoinHostPort(p.Host, strconv.Itoa(p.Port))
 	}
-	callID, tag := rand.Text(), rand.Text()[:8]
-	return sipua.Request{Method: "OPTIONS", URI: uri, CSeq: 1, Render: func(dst []byte, a sipua.Attempt) ([]byte, error) {
-		if a.Authorization != "" {
-			a.Authorization += "\r\n"
-		}
-		return fmt.Appendf(dst, "OPTIONS %s SIP/2.0\r\nVia: SIP/2.0/%s %s;rport;branch=%s\r\nMax-Forwards: 70\r\n"+
-			"From: <sip:zonkeymwi@%[3]s>;tag=%[5]s\r\nTo: <%[1]s>\r\nCall-ID: %[6]s\r\nCSeq: %[7]d OPTIONS\r\n"+
-			"Contact: <sip:zonkeymwi@%[3]s>\r\nUser-Agent: zonkeymwi\r\n%[8]sContent-Length: 0\r\n\r\n",
-			uri, a.Transport, a.SentBy, a.Branch, tag, callID, a.CSeq, a.Authorization), nil
-	}}
+	return "sip:" + uriHost(p.Host)
+}
+
+// uriHost is a host as a URI has it.
+func uriHost(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
 }

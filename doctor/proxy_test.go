@@ -68,7 +68,7 @@ func TestProxySilent(t *testing.T) {
 func TestOptions(t *testing.T) {
 	for proxy, want := range map[string]string{"[::1]": "sip:[::1]", "[::1]:5062": "sip:[::1]:5062", "proxy.example.com": "sip:proxy.example.com"} {
 		p := start(t, func() (sipua.Proxy, error) { return sipua.ParseProxy(proxy) })
-		r := options(p)
+		r := request(optionsText, serverURI(p))
 		text := start(t, func() ([]byte, error) {
 			return r.Render(nil, sipua.Attempt{Transport: "UDP", SentBy: "h:1", Branch: "z9hG4bK1", CSeq: 2, Authorization: "Authorization: Digest x"})
 		})

@@ -84,6 +84,7 @@ func (p *patient) list(ctx context.Context) {
 	default:
 		p.a.ok("write=reporting", "mailboxes may be listed")
 		p.a.ok("mailboxes", "%d, the whole list", n)
+		p.c.shares(p.w.missed())
 	}
 }
 

@@ -32,7 +32,7 @@ func (c *checkup) clock(context.Context) {
 	a.ok("time", "%s", text)
 }
 
-// mostContexts is how many contexts are worth a warning each.
+// mostContexts is how many contexts, or mailboxes, are worth a warning each.
 const mostContexts = 10
 
 // domains looks whether the listed mailboxes' phones can be found. It needs
@@ -52,6 +52,22 @@ func (c *checkup) domains(context.Context) {
 	}
 	if warned == 0 && len(c.contexts) > 0 && len(c.live) > 0 {
 		a.ok("mailbox.domains", "phones are subscribed in the domain of every voicemail context (%d)", len(c.contexts))
+	}
+}
+
+// shares complains of mailboxes that mailbox.share names and Asterisk did not list.
+func (c *checkup) shares(missed []string) {
+	a := c.in("settings")
+	if len(missed) == 0 && len(c.Shares) > 0 {
+		a.ok("mailbox.share", "Asterisk lists every mailbox that it names")
+	}
+	for i, name := range missed {
+		if i == mostContexts {
+			a.warn("mailbox.share", "see those above", "and %d more mailboxes like these", len(missed)-i)
+			return
+		}
+		a.warn("mailbox.share", `write it as asterisk -rx "voicemail show users" has it, user@context; nothing, if it is a realtime mailbox: those are never listed`,
+			"mailbox.share names %s, which Asterisk does not list", name)
 	}
 }
 

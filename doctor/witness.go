@@ -3,6 +3,7 @@ package doctor
 import (
 	"crypto/rand"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,10 +21,15 @@ type witness struct {
 
 	mu       sync.Mutex
 	contexts map[string]int
+	unlisted map[string]bool // of those it was to look for
 }
 
-func newWitness() *witness {
-	return &witness{id: rand.Text(), echoed: make(chan struct{}), called: make(chan struct{}), contexts: map[string]int{}}
+func newWitness(lookFor []string) *witness {
+	w := &witness{id: rand.Text(), echoed: make(chan struct{}), called: make(chan struct{}), contexts: map[string]int{}, unlisted: map[string]bool{}}
+	for _, mailbox := range lookFor {
+		w.unlisted[mailbox] = true
+	}
+	return w
 }
 
 func (w *witness) handler() ami.Handler {
@@ -37,6 +43,7 @@ func (w *witness) handler() ami.Handler {
 			_, context, _ := strings.Cut(b.Name, "@")
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			delete(w.unlisted, b.Name)
 			if _, known := w.contexts[context]; known || len(w.contexts) < mostListed {
 				w.contexts[context]++
 			}
@@ -58,4 +65,11 @@ func (w *witness) listed() map[string]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return maps.Clone(w.contexts)
+}
+
+// missed are the mailboxes that it was to look for, and that were not listed.
+func (w *witness) missed() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Sorted(maps.Keys(w.unlisted))
 }

@@ -25,7 +25,7 @@ type Inspection struct {
 	Flavour   Flavour
 
 	Trigger           bool // what Listen needs is installed, and enabled
-	Ledger, CanRecord bool // there is a ledger with all its columns; it may be read and written
+	Ledger, CanRecord bool // there is a ledger with all its columns; it may be read and written. Table need not be there
 
 	CanSelect, CanUpdate bool   // all columns that are read; local_cseq
 	Index                string // the one that serves the lookup, "" for none

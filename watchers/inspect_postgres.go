@@ -41,6 +41,10 @@ func (p *postgres) inspect(ctx context.Context) (in Inspection, err error) {
 		return in, p.explain(err, "SELECT")
 	}
 	p.shape(&in, have)
+	if err = p.query(ctx, one(&in.Ledger, &in.CanRecord), pgLedger, quoted(p.beside(ledgerTable))); err != nil {
+		return in, p.explain(err, "SELECT")
+	}
+	in.CanRecord = in.CanRecord && in.Ledger
 	switch {
 	case !in.Exists:
 		name := p.name[strings.LastIndexByte(p.name, '.')+1:]
@@ -50,7 +54,8 @@ func (p *postgres) inspect(ctx context.Context) (in Inspection, err error) {
 	}
 	if err == nil && in.Exists && in.Missing == nil {
 		if err = p.index(ctx, &in); err == nil {
-			err = p.migrated(ctx, &in)
+			var channel string
+			err = p.query(ctx, one(&channel, &in.Trigger), pgChannel, p.quoted)
 		}
 		if err == nil && in.CanSelect {
 			err = p.count(ctx, p.query, p.byWatcher, &in)
@@ -86,16 +91,5 @@ func (p *postgres) index(ctx context.Context, in *Inspection) error {
 	case kind == "p": // PostgreSQL has no CONCURRENTLY for a partitioned table
 		in.CreateIndex = "CREATE INDEX ON " + p.quoted + " (" + all + ")"
 	}
-	return err
-}
-
-// migrated notes what of Migrations is there.
-func (p *postgres) migrated(ctx context.Context, in *Inspection) error {
-	var channel string
-	if err := p.query(ctx, one(&channel, &in.Trigger), pgChannel, p.quoted); err != nil {
-		return err
-	}
-	err := p.query(ctx, one(&in.Ledger, &in.CanRecord), pgLedger, quoted(p.beside(ledgerTable)))
-	in.CanRecord = in.CanRecord && in.Ledger
 	return err
 }

@@ -13,6 +13,7 @@ const (
 	liteIndex  = `SELECT l.name FROM pragma_index_list(?, ?) AS l JOIN pragma_index_info(l.name, ?) AS i
 WHERE i.seqno = 0 AND i.name = ? AND l.partial = 0 ORDER BY 1 LIMIT 1`
 	liteWrite = `UPDATE {table} SET local_cseq = local_cseq WHERE 0`
+	liteNote  = `UPDATE {ledger} SET cseq = cseq WHERE 0`
 )
 
 func (s *sqliteStore) inspect(ctx context.Context) (in Inspection, err error) {
@@ -26,17 +27,18 @@ func (s *sqliteStore) inspect(ctx context.Context) (in Inspection, err error) {
 	if err := s.query(ctx, func(r rows) error { return scanStrings(r, &have) }, liteColumns, name, schema); err != nil {
 		return in, err
 	}
-	if s.shape(&in, have); !in.Exists || in.Missing != nil {
-		return in, nil
-	}
-	in.CanSelect = true // SQLite has no grants: who opens the file may
-	in.CanUpdate, in.ReadOnly = s.writable(ctx)
 	ledger, err := s.ledgerColumns(ctx)
 	if err != nil {
 		return in, err
 	}
-	in.Ledger = slices.Contains(ledger, "etag")
-	in.CanRecord = in.Ledger && in.CanUpdate
+	if in.Ledger = slices.Contains(ledger, "etag"); in.Ledger {
+		in.CanRecord, in.ReadOnly = s.writable(ctx, liteNote)
+	}
+	if s.shape(&in, have); !in.Exists || in.Missing != nil {
+		return in, nil
+	}
+	in.CanSelect = true // SQLite has no grants: who opens the file may
+	in.CanUpdate, in.ReadOnly = s.writable(ctx, liteWrite)
 	first, all := indexed(s.byWatcher)
 	if err := s.query(ctx, one(&in.Index), liteIndex, name, schema, schema, first); err != nil {
 		return in, err
@@ -48,10 +50,10 @@ func (s *sqliteStore) inspect(ctx context.Context) (in Inspection, err error) {
 }
 
 // writable tries to write, no row. Another program that holds the file shows that it can be written.
-func (s *sqliteStore) writable(ctx context.Context) (may, readOnly bool) {
+func (s *sqliteStore) writable(ctx context.Context, write string) (may, readOnly bool) {
 	ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
-	err := s.query(ctx, one(), s.sql(liteWrite))
+	err := s.query(ctx, one(), s.sql(write))
 	readOnly = liteCode(err) == lib.SQLITE_READONLY
 	return err == nil || ctx.Err() != nil || liteCode(err) == lib.SQLITE_BUSY, readOnly
 }

@@ -54,7 +54,13 @@ func (p *postgres) migrations() string {
 		}
 		return r
 	}, p.user)
-	return strings.ReplaceAll(p.sql(pgMigrations), "{role}", pgx.Identifier{role}.Sanitize())
+	sql := pgMigrations
+	if p.absent {
+		before, rest, _ := strings.Cut(sql, "-- The trigger's function")
+		_, ledger, _ := strings.Cut(rest, "-- The ledger: ")
+		sql = before + "-- The ledger: " + ledger
+	}
+	return strings.ReplaceAll(p.sql(sql), "{role}", pgx.Identifier{role}.Sanitize())
 }
 
 func (p *postgres) migrate(ctx context.Context) error {

@@ -15,7 +15,7 @@ SET LOCAL lock_timeout = '2s';
 
 -- What follows goes into the schema of the proxy's table, wherever that is.
 SELECT set_config('search_path', quote_ident(n.nspname), true)
-FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = '{table}'::regclass;
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('{table}');
 
 -- The trigger's function: NOTIFY on the channel zonkeymwi_<oid of the table>, with
 -- presentity_uri, watcher_username and watcher_domain as JSON, once each per

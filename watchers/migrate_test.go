@@ -42,6 +42,30 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// For publications alone the ledger needs no table of the proxy's.
+func TestMigrateLedgerAlone(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			c := Config{URL: e.open(t, "").url, Ledger: true, NoTable: true}
+			if err := Migrate(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			key := Key{"sip:202@example.com", "", ""}
+			if err := s.Record(t.Context(), []Entry{{key, fullAck}}); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.Acked(t.Context(), []Key{key}); err != nil || got[key] != fullAck {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	}
+}
+
 // commented returns the statements in the comments of sql that begin so, at least n.
 func commented(t *testing.T, sql, begin string, n int) string {
 	t.Helper()

@@ -88,6 +88,10 @@ type Config struct {
 	// zonkeymwi_ledger beside Table, which Migrate creates.
 	Ledger bool
 
+	// NoTable says that the ledger is all that is used, for publications:
+	// Migrate makes no trigger, and Table need not exist.
+	NoTable bool
+
 	// MaxConns bounds the connections to the database; 0 means 4, for
 	// PostgreSQL the URL's pool_max_conns, else 4 or a CPU each. Listen
 	// takes one more.
@@ -101,7 +105,7 @@ func Open(c Config) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	name.wanted = c.Ledger
+	name.wanted, name.absent = c.Ledger, c.NoTable
 	scheme, rest, _ := strings.Cut(c.URL, ":")
 	switch {
 	case c.MaxConns < 0:

@@ -42,6 +42,7 @@ type table struct {
 	quoted string // as SQL wants it
 	known  atomic.Int32
 	seed   maphash.Seed // of hash
+	absent bool         // or might as well be
 	ledger
 }
 
