@@ -4,34 +4,23 @@ package e2e
 
 import (
 	"bytes"
-	"cmp"
-	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
-//go:embed testdata/kamailio.cfg
-var kamailioConf []byte
-
-// Kamailio's own tables, as Debian packages them.
-const kamailioSQL = "/usr/share/kamailio/postgres/"
+// NoDatabase is subs_db_mode 0: subscriptions are in Kamailio's memory alone.
+const NoDatabase = -1
 
 // KamailioConfig is what a test may choose.
 type KamailioConfig struct {
 	DB        string        // postgres:// URL of an empty database; Kamailio's tables are made in it
-	SubsMode  int           // presence's subs_db_mode, 1 to 3; 0 means 1: rows are written before the 200
+	SubsMode  int           // presence's subs_db_mode, 1 to 3 or NoDatabase; 0 means 1: rows are written before the 200
 	Update    time.Duration // db_update_period, when mode 2 writes its rows; 0 means 1 s (Kamailio's default is 100 s)
 	ClockCSeq bool          // rewrite the CSeq of Kamailio's own NOTIFYs to unix time, for cseq = "clock"
 	Bridge    string        // the one address that NOTIFY and PUBLISH are taken from; "" means 127.0.0.1
@@ -39,108 +28,58 @@ type KamailioConfig struct {
 	FRTimer   time.Duration // how long a silent phone is waited for; 0 means 1 s (Kamailio's default is 30 s)
 	Memory    int           // megabytes that its processes share; 0 means 32
 	Ahead     time.Duration // with ClockCSeq: how much its clock seems to be ahead
+	TLS       bool          // listen for it too; see TLSAddr and CAFile
+	NAT       bool          // mend the Contact of phones behind NATs
+	Auth      bool          // ask phones for their password, in the table subscriber
+	Password  string        // ask the bridge for this password; "": do not ask
 }
 
-// Kamailio is a running proxy and presence server, on UDP and TCP.
+// Kamailio is a running proxy and presence server on UDP, TCP and, where asked for, TLS: the one of deploy/kamailio.
 type Kamailio struct {
+	CAFile  string // PEM certificate of the TLS port, valid for 127.0.0.1
 	port    int
+	tlsPort int
 	dir     string
 	config  KamailioConfig
 	t       testing.TB
+	edgeOf  *Kamailio // set: this one is an edge proxy of it
 	process *process
 }
 
 // StartKamailio returns when Kamailio answers; it ends with t.
 func StartKamailio(t testing.TB, config KamailioConfig) *Kamailio {
 	t.Helper()
-	modules, _ := filepath.Glob("/usr/lib/*/kamailio/modules/presence_mwi.so")
-	postgres, _ := filepath.Glob("/usr/lib/*/kamailio/modules/db_postgres.so")
-	_, err := exec.LookPath("kamailio")
-	need(t, err == nil && len(modules) > 0 && len(postgres) > 0, "no Kamailio",
-		"install Debian's packages kamailio, kamailio-postgres-modules and kamailio-presence-modules")
+	needKamailio(t)
 	createTables(t, config.DB)
 	k := &Kamailio{port: freePort(t), dir: workDir(t, ""), config: config, t: t}
-	if err := os.WriteFile(k.path("kamailio.cfg"), kamailioConf, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	k.configure()
 	logOnFailure(t, k.path("kamailio.log"))
 	k.Start()
 	t.Cleanup(k.Stop)
 	return k
 }
 
+func needKamailio(t testing.TB) {
+	t.Helper()
+	_, err := exec.LookPath("kamailio")
+	missing := err != nil
+	for _, module := range []string{"presence_mwi", "db_postgres", "tls"} {
+		found, _ := filepath.Glob("/usr/lib/*/kamailio/modules/" + module + ".so")
+		missing = missing || len(found) == 0
+	}
+	need(t, !missing, "no Kamailio", "install Debian's packages kamailio, kamailio-postgres-modules, kamailio-presence-modules and kamailio-tls-modules")
+}
+
 // Addr is where Kamailio listens, UDP and TCP.
 func (k *Kamailio) Addr() string { return fmt.Sprintf("127.0.0.1:%d", k.port) }
+
+// TLSAddr is where it listens for TLS; CAFile vouches for it.
+func (k *Kamailio) TLSAddr() string { return fmt.Sprintf("127.0.0.1:%d", k.tlsPort) }
 
 // Port is that of Addr.
 func (k *Kamailio) Port() int { return k.port }
 
 func (k *Kamailio) path(name string) string { return filepath.Join(k.dir, name) }
-
-// flags sets what testdata/kamailio.cfg leaves open.
-func (c KamailioConfig) flags(port int) []string {
-	seconds := func(d time.Duration) string { return strconv.Itoa(int(cmp.Or(d, time.Second) / time.Second)) }
-	defines := []string{
-		"DB_URL=" + strconv.Quote(kamailioURL(c.DB)),
-		"SUBS_DB_MODE=" + strconv.Itoa(cmp.Or(c.SubsMode, 1)),
-		"DB_UPDATE_PERIOD=" + seconds(c.Update),
-		"FR_TIMER=" + strconv.Itoa(int(cmp.Or(c.FRTimer, time.Second)/time.Millisecond)),
-		fmt.Sprintf(`SERVER="sip:127.0.0.1:%d"`, port),
-		"BRIDGE=" + strconv.Quote(cmp.Or(c.Bridge, "127.0.0.1")),
-		"DOMAIN=" + strconv.Quote(cmp.Or(c.Domain, "domain.example.com")),
-	}
-	if c.SubsMode == 3 {
-		defines = append(defines, "NOTIFIERS=0")
-	} else {
-		defines = append(defines, "NOTIFIERS=1")
-	}
-	if c.ClockCSeq {
-		defines = append(defines, "CLOCK_CSEQ=1", "CLOCK_AHEAD="+strconv.Itoa(int(c.Ahead/time.Second)))
-	}
-	flags := []string{"-m", strconv.Itoa(cmp.Or(c.Memory, 32)), "-l", fmt.Sprintf("udp:127.0.0.1:%d", port), "-l", fmt.Sprintf("tcp:127.0.0.1:%d", port)}
-	for _, define := range defines {
-		flags = append(flags, "-A", define)
-	}
-	return flags
-}
-
-// kamailioURL leaves out the parameters, which Kamailio takes for part of the database's name.
-func kamailioURL(db string) string {
-	u, err := url.Parse(db)
-	if err != nil {
-		return db
-	}
-	u.RawQuery = ""
-	return u.String()
-}
-
-// createTables runs Kamailio's own scripts, unless they have been run before.
-func createTables(t testing.TB, db string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	var done bool
-	if err := conn.QueryRow(ctx, "SELECT to_regclass('active_watchers') IS NOT NULL").Scan(&done); err != nil || done {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	for _, script := range []string{"standard-create.sql", "presence-create.sql"} {
-		sql, err := os.ReadFile(kamailioSQL + script)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := conn.PgConn().Exec(ctx, string(sql)).ReadAll(); err != nil {
-			t.Fatalf("%s: %v", script, err)
-		}
-	}
-}
 
 // Start starts a stopped Kamailio, on the same port, and waits until it answers.
 func (k *Kamailio) Start() {
@@ -149,9 +88,8 @@ func (k *Kamailio) Start() {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	args := []string{"-DD", "-E", "-M", "4", "-f", "kamailio.cfg", "-Y", k.dir, "-P", k.path("kamailio.pid")}
 	k.process = command{
-		path: path, args: append(args, k.config.flags(k.port)...), dir: k.dir, log: k.path("kamailio.log"),
+		path: path, args: k.flags(), dir: k.dir, log: k.path("kamailio.log"),
 		deathSignal: syscall.SIGTERM, // its main process then ends the others
 	}.start(k.t)
 	eventually(k.t, 20*time.Second, "answer from Kamailio", func() bool {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -11,7 +12,10 @@ import (
 	"zonkeymwi/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tidy{pgtest.Wrap(m)}) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "4") // the few parallel tests wait most of the time, on two processors too
+	goleak.VerifyTestMain(tidy{pgtest.Wrap(m)})
+}
 
 // tidy removes the program that the tests have built.
 type tidy struct{ tests interface{ Run() int } }

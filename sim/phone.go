@@ -15,9 +15,12 @@ type PhoneConfig struct {
 	Proxy        string // "ip:port" of the outbound proxy
 	BindIP       string // "" means 127.0.0.1; for NewPhone only, as is
 	BindPort     int    // 0 means any
+	Inside       string // "ip:port" that it takes for its own, behind a NAT, and says in Via and Contact; "" means where it is
+	Password     string // for a proxy that asks for one (digest); the user is User
 	SubscribeTo  string // user part to subscribe to; "" means User. Some phones take the voicemail number, "*97"
 	EventID      string // id parameter of Event, or ""
 	UserAgent    string // "" means "zonkeymwi-sim"
+	Unsolicited  bool   // take a NOTIFY that is in no dialog, as some phones do; else 481, RFC 6665 4.1.3
 	T1           time.Duration
 	Keep         int          // how many NOTIFYs Notifies remembers; 0 means 256
 	OnNotify     func(Notify) // each NOTIFY that is no repetition, as it comes; must not block

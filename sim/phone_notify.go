@@ -105,6 +105,9 @@ func (p *Phone) judge(m *message) (status int, reason string) {
 	if reason = malformed(m); reason != "" {
 		return 400, reason
 	}
+	if p != nil && p.cfg.Unsolicited && m.toTag() == "" {
+		return p.apply(m)
+	}
 	if p == nil || !p.matches(m) {
 		return 481, "no dialog for Call-ID " + m.callID() + " / To-tag " + m.toTag()
 	}
@@ -133,8 +136,8 @@ func malformed(m *message) string {
 	if n, err := strconv.Atoi(m.value("Content-Length")); err != nil || n != len(m.body) || len(m.values("Content-Length")) != 1 {
 		return fmt.Sprintf("Content-Length %q, body of %d bytes", m.values("Content-Length"), len(m.body))
 	}
-	if m.fromTag() == "" || m.toTag() == "" {
-		return "From or To has no tag"
+	if m.fromTag() == "" {
+		return "From has no tag"
 	}
 	if m.cseq() >= 1<<31 {
 		return "CSeq is not below 2^31"
@@ -194,7 +197,11 @@ func (p *Phone) apply(m *message) (status int, reason string) {
 	if contact == "" {
 		return 400, "Contact is missing"
 	}
-	p.lamp, p.dialog.target = lamp, uriIn(contact) // NOTIFY is a target refresh request, RFC 6665 4.4.1
+	p.lamp = lamp
+	if m.toTag() == "" {
+		return 200, "" // it is in no dialog
+	}
+	p.dialog.target = uriIn(contact) // NOTIFY is a target refresh request, RFC 6665 4.4.1
 	if state == "terminated" {
 		p.forget()
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/icholy/digest"
 )
 
 // StatusError is a final answer other than 2xx.
@@ -22,18 +25,21 @@ func (e *StatusError) Error() string { return fmt.Sprintf("%s was answered %d", 
 var ErrNoDialog = errors.New("phone is not subscribed")
 
 // Register registers the phone for an hour.
-func (p *Phone) Register(ctx context.Context) error {
+func (p *Phone) Register(ctx context.Context) error { return p.bind(ctx, "3600") }
+
+// Unregister removes the phone's own contact from the registrar, RFC 3261 10.2.2. Its subscription stays.
+func (p *Phone) Unregister(ctx context.Context) error { return p.bind(ctx, "0") }
+
+func (p *Phone) bind(ctx context.Context, expires string) error {
 	p.bank.mu.Lock()
 	if p.register.callID == "" {
 		p.register.callID = p.newCallID()
 	}
-	p.register.cseq++
-	r := p.register
+	callID := p.register.callID
 	p.bank.mu.Unlock()
 	aor := "<sip:" + p.cfg.User + "@" + p.cfg.Domain + ">"
-	_, err := p.send(ctx, "REGISTER", "sip:"+p.cfg.Domain, p.proxy, nil,
-		"From: "+aor+";tag="+randomHex(8), "To: "+aor, "Call-ID: "+r.callID, fmt.Sprintf("CSeq: %d REGISTER", r.cseq),
-		"Contact: "+p.contact(), "Expires: 3600")
+	_, err := p.send(ctx, "REGISTER", "sip:"+p.cfg.Domain, p.proxy, &p.register.cseq,
+		"From: "+aor+";tag="+randomHex(8), "To: "+aor, "Call-ID: "+callID, "Contact: "+p.contact(), "Expires: "+expires)
 	return err
 }
 
@@ -79,8 +85,7 @@ func (p *Phone) current() (*dialog, error) {
 
 func (p *Phone) subscribe(ctx context.Context, d *dialog, expires int) error {
 	p.bank.mu.Lock()
-	d.localCSeq++
-	cseq, event, to := d.localCSeq, "Event: message-summary", "To: <"+d.remoteURI+">"
+	event, to := "Event: message-summary", "To: <"+d.remoteURI+">"
 	if p.cfg.EventID != "" {
 		event += ";id=" + p.cfg.EventID
 	}
@@ -89,10 +94,9 @@ func (p *Phone) subscribe(ctx context.Context, d *dialog, expires int) error {
 	}
 	uri, routeLines, next := d.route(p.proxy)
 	p.bank.mu.Unlock()
-	m, err := p.send(ctx, "SUBSCRIBE", uri, next, routeLines,
-		"From: <sip:"+p.cfg.User+"@"+p.cfg.Domain+">;tag="+d.localTag, to, "Call-ID: "+d.callID,
-		fmt.Sprintf("CSeq: %d SUBSCRIBE", cseq), "Contact: "+p.contact(), event,
-		"Accept: application/simple-message-summary", "Expires: "+strconv.Itoa(expires))
+	m, err := p.send(ctx, "SUBSCRIBE", uri, next, &d.localCSeq, append(routeLines,
+		"From: <sip:"+p.cfg.User+"@"+p.cfg.Domain+">;tag="+d.localTag, to, "Call-ID: "+d.callID, "Contact: "+p.contact(), event,
+		"Accept: application/simple-message-summary", "Expires: "+strconv.Itoa(expires))...)
 	p.bank.mu.Lock()
 	defer p.bank.mu.Unlock()
 	if err != nil {
@@ -144,12 +148,16 @@ func (d *dialog) route(proxy netip.AddrPort) (uri string, lines []string, next n
 	return uri, lines, next
 }
 
-// send renders a request, sends it and waits for a final answer; one that is not 2xx is a *StatusError.
-func (p *Phone) send(ctx context.Context, method, uri string, to netip.AddrPort, routeLines []string, lines ...string) (*message, error) {
-	branch := "z9hG4bK" + randomHex(12)
-	head := append([]string{"Via: SIP/2.0/UDP " + p.Addr() + ";rport;branch=" + branch, "Max-Forwards: 70"}, routeLines...)
-	lines = append(append(head, lines...), "User-Agent: "+p.cfg.UserAgent, "Content-Length: 0")
-	m, err := p.bank.request(ctx, method, branch, render(method+" "+uri+" SIP/2.0", lines, nil), to, p.cfg.T1)
+// send sends a request, and once again with credentials where they are asked for, each with the next CSeq (RFC 3261 22.2).
+// It waits for the final answer; one that is not 2xx is a *StatusError.
+func (p *Phone) send(ctx context.Context, method, uri string, to netip.AddrPort, cseq *uint32, lines ...string) (*message, error) {
+	m, err := p.try(ctx, method, uri, to, cseq, lines)
+	if err == nil && p.cfg.Password != "" && (m.status() == 401 || m.status() == 407) {
+		var credentials string
+		if credentials, err = p.credentials(m, method, uri); err == nil {
+			m, err = p.try(ctx, method, uri, to, cseq, append(lines, credentials))
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +167,44 @@ func (p *Phone) send(ctx context.Context, method, uri string, to netip.AddrPort,
 	return m, nil
 }
 
-func (p *Phone) contact() string { return "<sip:" + p.cfg.User + "@" + p.Addr() + ">" }
+// try is one transaction; cseq is guarded by bank.mu.
+func (p *Phone) try(ctx context.Context, method, uri string, to netip.AddrPort, cseq *uint32, lines []string) (*message, error) {
+	p.bank.mu.Lock()
+	*cseq++
+	number := fmt.Sprintf("CSeq: %d %s", *cseq, method)
+	p.bank.mu.Unlock()
+	branch := "z9hG4bK" + randomHex(12)
+	head := []string{"Via: SIP/2.0/UDP " + p.said() + ";rport;branch=" + branch, "Max-Forwards: 70"}
+	for _, line := range lines {
+		if head = append(head, line); strings.HasPrefix(line, "Call-ID: ") {
+			head = append(head, number)
+		}
+	}
+	head = append(head, "User-Agent: "+p.cfg.UserAgent, "Content-Length: 0")
+	return p.bank.request(ctx, method, branch, render(method+" "+uri+" SIP/2.0", head, nil), to, p.cfg.T1)
+}
+
+// credentials answers a challenge, RFC 3261 22.
+func (p *Phone) credentials(m *message, method, uri string) (line string, err error) {
+	asked, answer := "WWW-Authenticate", "Authorization"
+	if m.status() == 407 {
+		asked, answer = "Proxy-Authenticate", "Proxy-Authorization"
+	}
+	challenge, err := digest.ParseChallenge(m.value(asked))
+	if err != nil {
+		return "", fmt.Errorf("phone %s: %s %q: %w", p.cfg.User, asked, m.value(asked), err)
+	}
+	c, err := digest.Digest(challenge, digest.Options{Method: method, URI: uri, Username: p.cfg.User, Password: p.cfg.Password, Count: 1})
+	if err != nil {
+		return "", fmt.Errorf("phone %s: %s %q: %w", p.cfg.User, asked, m.value(asked), err)
+	}
+	return answer + ": " + c.String(), nil
+}
+
+// said is the phone's "ip:port" as it believes it to be.
+func (p *Phone) said() string { return cmp.Or(p.cfg.Inside, p.Addr()) }
+
+func (p *Phone) contact() string { return "<sip:" + p.cfg.User + "@" + p.said() + ">" }
 
 func (p *Phone) newCallID() string {
 	return randomHex(16) + "@" + p.bank.socket.addr().Addr().String()
