@@ -90,21 +90,33 @@ func printSubscription(w io.Writer, u *bridge.User) {
 }
 
 func printDialog(w io.Writer, u *bridge.User, d *bridge.DialogReport) {
-	fmt.Fprintf(w, "MWI subscription details for %s@%s:\n", u.User, u.Domain)
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-9s %s\n", name+":", fmt.Sprintf(format, args...))
 	}
-	line("To tag", "%s", d.ToTag)
-	line("From tag", "%s", d.FromTag)
-	line("Call-ID", "%s", d.CallID)
-	line("Expires", "%d s (%s)", d.ExpiresIn, d.Expires.Format(time.RFC3339))
-	line("CSeq", "%d (local_cseq %d)", d.CSeq, d.LocalCSeq)
-	line("Contact", "%s", d.Contact)
+	if d.ToTag == "" {
+		fmt.Fprintf(w, "%s to %s:\n", d.Sends, d.Contact)
+		if d.ETag != "" {
+			line("ETag", "%s", d.ETag)
+			line("Expires", "%d s (%s)", d.ExpiresIn, d.Expires.Format(time.RFC3339))
+		}
+		line("CSeq", "%d", d.CSeq)
+	} else {
+		fmt.Fprintf(w, "MWI subscription details for %s@%s:\n", u.User, u.Domain)
+		line("To tag", "%s", d.ToTag)
+		line("From tag", "%s", d.FromTag)
+		line("Call-ID", "%s", d.CallID)
+		line("Expires", "%d s (%s)", d.ExpiresIn, d.Expires.Format(time.RFC3339))
+		line("CSeq", "%d (local_cseq %d)", d.CSeq, d.LocalCSeq)
+		line("Contact", "%s", d.Contact)
+	}
 	if d.Route != "" {
 		line("Route", "%s", d.Route)
 	}
 	if d.Shows != nil {
 		line("Shows", "%d new, %d old", d.Shows.New, d.Shows.Old)
+	}
+	if d.Untaken != "" {
+		line("Untaken", "%s", d.Untaken)
 	}
 	if d.Skipped != "" {
 		line("Skipped", "%s", d.Skipped)

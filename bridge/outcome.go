@@ -182,8 +182,12 @@ func (b *Bridge) logResult(o *outcome, now time.Time) {
 	fields := []zap.Field{zap.String("event", "notify_result"), zap.String("id", o.change.id),
 		zap.String("call_id", o.d.row.CallID), zap.Uint32("cseq", o.CSeq), zap.String("outcome", o.Class.String()),
 		zap.Int("status", o.Status), zap.String("reason", o.Reason), zap.Int("sent", o.Sent), zap.Duration("took", now.Sub(o.at))}
+	who := "phone"
+	if o.d.kind == sipmsg.Publish {
+		who = "presence server"
+	}
 	if o.Class == sipua.Acknowledged {
-		b.log.Info("phone acknowledged", fields...)
+		b.log.Info(who+" acknowledged", fields...)
 		return
 	}
 	if o.Err != nil {
@@ -193,5 +197,5 @@ func (b *Bridge) logResult(o *outcome, now time.Time) {
 		b.log.Warn("dialog is dead until its row changes", append(fields, zap.String("dead", o.d.dead))...)
 		return
 	}
-	b.log.Warn("phone did not acknowledge", append(fields, zap.Duration("retry_in", max(0, o.d.due().Sub(now))))...)
+	b.log.Warn(who+" did not acknowledge", append(fields, zap.Duration("retry_in", max(0, o.d.due().Sub(now))))...)
 }

@@ -78,6 +78,7 @@ func unsolicitedOf(user watchers.AoR) watchers.Dialog {
 // publication is what the presence server has of a user.
 type publication struct {
 	etag   string        // of its present version; "": it has none
+	last   shown         // what that says
 	until  time.Time     // when it ends, unless it is refreshed
 	expiry time.Duration // what the server wants at least; 0: it did not say
 }
@@ -96,7 +97,16 @@ func (d *dialog) published(o *outcome, live *Live, now time.Time) {
 	}
 	p.until = now.Add(lives)
 	d.refreshAt = refreshOf(now, p.until)
+	if o.sent != p.last {
+		d.refreshAt = now.Add(confirmAfter)
+	}
+	p.last = o.sent
 }
+
+// confirmAfter is when a change is published once more: Kamailio commits a
+// publication some milliseconds after it has answered, and would leave a phone
+// that subscribed in between with the state before.
+const confirmAfter = 2 * time.Second
 
 // refreshOf leaves room for several tries, and is not the same for all.
 func refreshOf(from, until time.Time) time.Time {
@@ -133,8 +143,8 @@ func (d *dialog) adoptPublication(a *watchers.Acked, now time.Time) {
 		d.publication, d.acked = publication{}, shown{}
 		return
 	}
-	d.publication.etag, d.publication.until = a.ETag, until
 	d.acked.stamp = stamp{expires: noEnd, contact: a.Contact}
+	d.publication.etag, d.publication.until, d.publication.last = a.ETag, until, d.acked
 	d.refreshAt = refreshOf(now, until)
 }
 

@@ -26,10 +26,11 @@ func TestPublication(t *testing.T) {
 		holds(b, "202", 1, 0)
 		p.wants(time.Second, "1/0  200")
 		holds(b, "202", 0, 1)
-		p.wants(time.Second, "0/1 e1 200") // cleared by "no", never by Expires: 0
+		p.wants(time.Second, "0/1 e1 200")   // cleared by "no", never by Expires: 0
+		p.wants(3*time.Second, "0/1 e2 200") // once more, see confirmAfter
 		holds(b, "202", 0, 1)
 		p.wants(25 * time.Minute) // nothing changed, and it lives for an hour
-		p.wants(25*time.Minute, "0/1 e2 200")
+		p.wants(25*time.Minute, "0/1 e3 200")
 		for range 20 {
 			time.Sleep(time.Hour)
 			if counts, n := p.shows(user202.URI()); counts != "0/1" || n != 1 {
@@ -69,9 +70,9 @@ func TestIntervalTooBrief(t *testing.T) {
 		defer stop()
 		holds(b, "202", 1, 0)
 		p.wants(100*time.Millisecond, "1/0  423", "1/0  200")
-		p.wants(50 * time.Minute)
+		p.wants(50*time.Minute, "1/0 e1 200")
 		holds(b, "202", 2, 0)
-		p.wants(time.Second, "2/0 e1 200") // it has learned
+		p.wants(time.Second, "2/0 e2 200") // it has learned
 		p.lock(func() { p.least = 1 << 30 })
 		holds(b, "202", 3, 0)
 		time.Sleep(time.Minute)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -24,6 +25,7 @@ type cellWorld struct {
 	db       string
 	conn     *pgx.Conn // to it
 	asterisk *sim.Asterisk
+	admin    string // where the bridge listens; "": anywhere
 	kamailio *Kamailio
 	edge     *Kamailio
 	program  *Program
@@ -127,8 +129,8 @@ bindip = "127.0.0.1"
 method = %q
 %s
 [admin]
-listen = "127.0.0.1:0"
-`, w.asterisk.Addr(), w.db, address, w.transport, w.method, more)
+listen = %q
+`, w.asterisk.Addr(), w.db, address, w.transport, w.method, more, cmp.Or(w.admin, "127.0.0.1:0"))
 }
 
 // change has the mailbox hold that many new messages.
