@@ -40,8 +40,8 @@ func (b *Bridge) number(jobs []job, base base, now time.Time) []job {
 			j.d.refuseDemands("no CSeq is left")
 			b.retryAt(j.w.m, j.d.due(), paced)
 			b.log.Error("no CSeq left: the row is gone, or its local_cseq has reached 2^31; the phone's next subscription mends it",
-				zap.String("event", "cseq_exhausted"), zap.String("id", j.w.change.id), zap.String("call_id", j.d.row.CallID),
-				zap.Uint32("local_cseq", j.d.row.LocalCSeq))
+				zap.String("event", "cseq_exhausted"), zap.String("id", j.w.change.id), zap.String("call_id", j.row.CallID),
+				zap.Uint32("local_cseq", j.row.LocalCSeq))
 			continue
 		}
 		numbered = append(numbered, j)
@@ -57,11 +57,11 @@ func (b *Bridge) base(f found, now time.Time) base {
 		if f.flavour == watchers.Kamailio {
 			ahead = 3
 		}
-		return func(j *job) (uint32, bool) { return j.d.row.LocalCSeq + ahead, true }
+		return func(j *job) (uint32, bool) { return j.row.LocalCSeq + ahead, true }
 	}
 	clock := uint32(now.Unix())
 	return func(j *job) (uint32, bool) {
-		if j.d.toldIn != stampOf(&j.d.row) {
+		if j.d.toldIn != j.d.stamp {
 			return clock + 1, true // this second's number is the proxy's, for its own NOTIFY
 		}
 		return clock, true
@@ -86,7 +86,7 @@ func (b *Bridge) counted(ctx context.Context, jobs []job) (base, error) {
 	rows := make([]watchers.Dialog, 0, len(jobs))
 	for i := range jobs {
 		if jobs[i].d.kind == sipmsg.Notify {
-			rows = append(rows, jobs[i].d.row)
+			rows = append(rows, *jobs[i].row)
 		}
 	}
 	numbers, err := b.o.Dialogs.NextCSeq(ctx, rows)
@@ -94,7 +94,7 @@ func (b *Bridge) counted(ctx context.Context, jobs []job) (base, error) {
 		return nil, fmt.Errorf("counting CSeq up: %w", err)
 	}
 	return func(j *job) (uint32, bool) {
-		n, ok := numbers[j.d.row.Key]
+		n, ok := numbers[j.row.Key]
 		return n, ok
 	}, nil
 }

@@ -89,12 +89,12 @@ func (b *Bridge) readMailbox(ctx context.Context, aor watchers.AoR, name string)
 
 // serve hands the demands on a mailbox to its dialogs. Those that nothing can be
 // sent to count as failed at once.
-func (w *work) serve(dialogs []*dialog, now time.Time) {
+func (w *work) serve(dialogs []read, now time.Time) {
 	for _, demand := range w.demands {
 		demand.resent.Dialogs = len(dialogs)
 		for _, d := range dialogs {
 			switch {
-			case d.row.Live(now) != "":
+			case d.live(now) != "":
 			case d.dead != "":
 				demand.waiting++
 				demand.answer(d.undelivered(d.dead))
@@ -122,7 +122,7 @@ func (d *dialog) refuseDemands(why string) {
 }
 
 func (d *dialog) undelivered(why string) Delivery {
-	return Delivery{Time: time.Now(), CallID: d.row.CallID, Outcome: sipua.DialogGone.String(), Reason: why}
+	return Delivery{Time: time.Now(), CallID: d.key.CallID, Outcome: sipua.DialogGone.String(), Reason: why}
 }
 
 // answer takes what became of one dialog.

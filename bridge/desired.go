@@ -45,7 +45,7 @@ type mailbox struct {
 	demands []*demand // of operators, to be served with the next look
 
 	// The loop's own.
-	dialogs map[watchers.Key]*dialog
+	dialogs []*dialog
 	last    change    // the change that the loop works on
 	retryAt time.Time // when the loop looks at it again by itself; zero: never
 	retryQ  queue     // and how urgent that is

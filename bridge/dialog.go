@@ -2,17 +2,21 @@ package bridge
 
 import (
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"zonkeymwi/sipmsg"
 	"zonkeymwi/watchers"
 )
 
-// dialog is a phone's subscription: its row, and what its phone shows. What is
-// sent outside of subscriptions goes for one too, as its kind says.
+// dialog is a phone's subscription, and what its phone shows. What is sent
+// outside of subscriptions goes for one too, as its kind says. Of its row only
+// that is kept which the next look must be compared with.
 type dialog struct {
-	row  watchers.Dialog
-	kind sipmsg.Kind
+	key    watchers.Key
+	stamp  stamp // of the row as it was last read
+	status int   // likewise
+	kind   sipmsg.Kind
 
 	// acked is what the phone last answered 2xx to. When it equals what the
 	// phone should show there is nothing to send.
@@ -31,7 +35,7 @@ type dialog struct {
 	gone     bool      // its row is not there any more
 
 	// Only where it is no subscription.
-	publication publication
+	publication *publication
 	refreshAt   time.Time // when it is sent although nothing changed; zero: never
 	untaken     string    // why no phone took it
 
@@ -47,7 +51,13 @@ func (d *dialog) skipped(now time.Time) string {
 	if d.gone {
 		return "gone"
 	}
-	return firstOf(d.row.Live(now), d.dead)
+	return firstOf(d.live(now), d.dead)
+}
+
+// live tells why its row says that nothing may be sent, "" when something may.
+func (d *dialog) live(now time.Time) string {
+	row := watchers.Dialog{Expires: d.stamp.expires, Status: d.status}
+	return row.Live(now)
 }
 
 // shown is a mailbox's state on a phone, and the subscription it was sent in:
@@ -70,14 +80,28 @@ func stampOf(row *watchers.Dialog) stamp {
 	return stamp{row.RemoteCSeq, row.Expires, row.Contact}
 }
 
+// newDialog makes what a row, or what goes for one, has not had before.
+func newDialog(row *watchers.Dialog, kind sipmsg.Kind) *dialog {
+	k := row.Key
+	all := k.CallID + k.ToTag + k.FromTag // of its own: it shall not hold the whole row
+	tags := len(k.CallID) + len(k.ToTag)
+	d := &dialog{key: watchers.Key{CallID: all[:len(k.CallID)], ToTag: all[len(k.CallID):tags], FromTag: all[tags:]}, kind: kind}
+	if kind == sipmsg.Publish {
+		d.publication = new(publication)
+	}
+	return d
+}
+
 // update takes a row as it was just read. A new subscription forgives what
 // went wrong in the one before.
-func (d *dialog) update(row watchers.Dialog, now time.Time) {
-	if stampOf(&row) != stampOf(&d.row) {
+func (d *dialog) update(row *watchers.Dialog, now time.Time) {
+	if s := stampOf(row); s != d.stamp {
 		d.failures, d.tooLow, d.notUntil, d.dead = 0, 0, time.Time{}, ""
+		s.contact = strings.Clone(s.contact) // it shall not hold the whole row
+		d.stamp = s
 	}
-	d.adopt(&row, now)
-	d.row, d.gone = row, false
+	d.adopt(row, now)
+	d.status, d.gone = row.Status, false
 }
 
 // settled tells whether a dialog's phone shows what it is to show, and nothing
@@ -113,4 +137,43 @@ func (d *dialog) backOff(now time.Time, asked time.Duration) {
 	d.failures++
 	wait = wait/2 + rand.N(wait)
 	d.notUntil = now.Add(max(wait, asked))
+}
+
+// index finds dialogs by their key: among few by looking at each.
+type index struct {
+	all   []*dialog
+	byKey map[watchers.Key]*dialog // nil: they are few
+}
+
+const few = 16
+
+// indexOf makes an index to which up to more will be added.
+func indexOf(all []*dialog, more int) index {
+	x := index{all: all}
+	if len(all)+more > few {
+		x.byKey = make(map[watchers.Key]*dialog, len(all)+more)
+		for _, d := range all {
+			x.byKey[d.key] = d
+		}
+	}
+	return x
+}
+
+func (x *index) add(d *dialog) {
+	x.all = append(x.all, d)
+	if x.byKey != nil {
+		x.byKey[d.key] = d
+	}
+}
+
+func (x *index) find(k watchers.Key) *dialog {
+	if x.byKey != nil {
+		return x.byKey[k]
+	}
+	for _, d := range x.all {
+		if d.key == k {
+			return d
+		}
+	}
+	return nil
 }

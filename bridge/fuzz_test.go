@@ -63,7 +63,7 @@ func FuzzColumns(f *testing.F) {
 
 // rendered is the NOTIFY that the bridge makes of a row.
 func rendered(b *Bridge, row *watchers.Dialog, c counts) (string, error) {
-	r, err := b.request(&dialog{row: *row}, &outcome{sent: shown{counts: c}})
+	r, err := b.request(job{d: &dialog{key: row.Key}, row: row}, &outcome{sent: shown{counts: c}})
 	if err != nil {
 		return "", err
 	}

@@ -51,8 +51,8 @@ func (l *ledger) note(d *dialog, now time.Time) {
 	c, s := d.acked.counts, d.acked.stamp
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pending[d.row.Key] = watchers.Acked{New: c.new, Old: c.old, NewUrgent: c.newUrgent, OldUrgent: c.oldUrgent,
-		RemoteCSeq: s.remoteCSeq, Expires: d.ends(s.expires), Contact: s.contact, CSeq: d.cseq, At: now.Unix(), ETag: d.publication.etag}
+	l.pending[d.key] = watchers.Acked{New: c.new, Old: c.old, NewUrgent: c.newUrgent, OldUrgent: c.oldUrgent,
+		RemoteCSeq: s.remoteCSeq, Expires: d.ends(s.expires), Contact: s.contact, CSeq: d.cseq, At: now.Unix(), ETag: d.etag()}
 }
 
 // ends is until when the ledger is to keep an entry, Unix seconds.
@@ -69,8 +69,8 @@ func (d *dialog) ends(expires int64) int64 {
 func (l *ledger) void(ctx context.Context, jobs []job) {
 	batch := make([]watchers.Entry, len(jobs))
 	for i, j := range jobs {
-		batch[i] = watchers.Entry{Key: j.d.row.Key, Acked: watchers.Acked{CSeq: j.cseq, Expires: j.d.ends(j.d.row.Expires),
-			At: time.Now().Unix(), ETag: j.d.publication.etag}}
+		batch[i] = watchers.Entry{Key: j.d.key, Acked: watchers.Acked{CSeq: j.cseq, Expires: j.d.ends(j.row.Expires),
+			At: time.Now().Unix(), ETag: j.d.etag()}}
 	}
 	if !l.write(ctx, batch) {
 		l.putBack(batch)

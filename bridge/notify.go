@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,14 @@ import (
 type job struct {
 	w    *work
 	d    *dialog
+	row  *watchers.Dialog
 	cseq uint32
+}
+
+// read is a dialog and its row as it was just read.
+type read struct {
+	*dialog
+	row *watchers.Dialog
 }
 
 // jobs returns the NOTIFYs that are due in a batch whose dialogs were found.
@@ -82,38 +90,40 @@ func (b *Bridge) addUrgent(w *work, urgent map[string]counts) {
 // update takes the rows of a mailbox as they were just read. A dialog whose row
 // has gone is kept until it would have expired: should it come back, its CSeq
 // must go on rising.
-func (m *mailbox) update(rows []watchers.Dialog, kind func(*watchers.Dialog) sipmsg.Kind, now time.Time) []*dialog {
-	before := m.dialogs
-	m.dialogs = make(map[watchers.Key]*dialog, len(rows))
-	dialogs := make([]*dialog, 0, len(rows))
-	for _, row := range rows {
-		if m.dialogs[row.Key] != nil {
+func (m *mailbox) update(rows []watchers.Dialog, kind func(*watchers.Dialog) sipmsg.Kind, now time.Time) []read {
+	known := indexOf(m.dialogs, len(rows))
+	for _, d := range m.dialogs {
+		d.gone = true
+	}
+	all := make([]read, 0, len(rows))
+	for i := range rows {
+		row := &rows[i]
+		d := known.find(row.Key)
+		switch {
+		case d == nil:
+			d = newDialog(row, kind(row))
+			known.add(d)
+		case !d.gone:
 			continue // a view may show a row twice; one dialog has one NOTIFY in flight
 		}
-		d := before[row.Key]
-		if d == nil {
-			d = &dialog{kind: kind(&row)}
-		}
 		d.update(row, now)
-		m.dialogs[row.Key] = d
-		dialogs = append(dialogs, d)
+		all = append(all, read{d, row})
 	}
-	for key, d := range before {
-		if m.dialogs[key] == nil && (d.inFlight || d.row.Expires > now.Unix()) {
-			d.gone = true
+	m.dialogs = slices.DeleteFunc(known.all, func(d *dialog) bool {
+		if d.gone {
 			d.refuseDemands("its row has gone")
-			m.dialogs[key] = d
 		}
-	}
-	return dialogs
+		return d.gone && !d.inFlight && d.stamp.expires <= now.Unix()
+	})
+	return all
 }
 
 // due returns a job for each dialog that must and may be told now; those that
 // must wait are looked at again when their time has come.
-func (b *Bridge) due(w *work, dialogs []*dialog, now time.Time) []job {
+func (b *Bridge) due(w *work, dialogs []read, now time.Time) []job {
 	var jobs []job
 	for _, d := range dialogs {
-		target, ok := w.target(d)
+		target, ok := w.target(d.dialog)
 		switch {
 		case d.skipped(now) != "":
 		case !ok:
@@ -126,7 +136,7 @@ func (b *Bridge) due(w *work, dialogs []*dialog, now time.Time) []job {
 		case now.Before(d.due()):
 			b.retryAt(w.m, d.due(), w.queue())
 		default:
-			jobs = append(jobs, job{w: w, d: d})
+			jobs = append(jobs, job{w: w, d: d.dialog, row: d.row})
 		}
 	}
 	return jobs
@@ -135,9 +145,9 @@ func (b *Bridge) due(w *work, dialogs []*dialog, now time.Time) []job {
 // target is what a dialog's phone is to show, false where nobody knows.
 func (w *work) target(d *dialog) (shown, bool) {
 	if d.override != nil {
-		return shown{*d.override, stampOf(&d.row)}, true
+		return shown{*d.override, d.stamp}, true
 	}
-	return shown{w.want, stampOf(&d.row)}, w.known
+	return shown{w.want, d.stamp}, w.known
 }
 
 // queue is where the work came from.
@@ -156,7 +166,7 @@ func (w *work) level() zapcore.Level {
 	return zap.InfoLevel
 }
 
-func (b *Bridge) logDialogs(w *work, dialogs []*dialog, due int, now time.Time) {
+func (b *Bridge) logDialogs(w *work, dialogs []read, due int, now time.Time) {
 	if b.o.Publish {
 		return // nothing was looked for
 	}
@@ -203,14 +213,14 @@ func (b *Bridge) send(j job, now time.Time) {
 	target, _ := j.w.target(d)
 	o := &outcome{probe: b.loop.breaker.sent(), m: j.w.m, d: d, change: j.w.change, sent: target, told: d.override != nil, at: now, demands: d.demands}
 	d.cseq, d.sentAt, d.inFlight, d.again, d.demands, d.override = j.cseq, now, true, false, nil, nil
-	d.toldIn, d.untaken, o.etag = target.stamp, "", d.publication.etag
+	d.toldIn, d.untaken, o.etag = target.stamp, "", d.etag()
 	d.acked = shown{} // until it answers nobody knows; it may take this one and its answer be lost
 	b.loop.inFlight++
 	done := func(result sipua.Outcome) {
 		o.Outcome = result
 		b.post(func() { b.settle(o, time.Now()) })
 	}
-	r, err := b.request(d, o)
+	r, err := b.request(j, o)
 	if err != nil {
 		done(sipua.Outcome{Class: sipua.Refused, CSeq: j.cseq, Err: err})
 		return
@@ -221,14 +231,14 @@ func (b *Bridge) send(j job, now time.Time) {
 
 // request builds the request of a dialog. What it renders reads nothing that
 // the loop may change, as it is rendered again for each attempt.
-func (b *Bridge) request(d *dialog, o *outcome) (r sipua.Request, err error) {
-	live := b.live.Load()
-	fields, template := b.outside(d, live), live.Template
+func (b *Bridge) request(j job, o *outcome) (r sipua.Request, err error) {
+	d, row, live := j.d, j.row, b.live.Load()
+	fields, template := b.outside(d, row, live), live.Template
 	switch d.kind {
 	case sipmsg.Notify:
-		fields, err = inDialog(&d.row, live)
+		fields, err = inDialog(row, live)
 		if live.SocketInfo {
-			r.Target = d.row.SocketInfo
+			r.Target = row.SocketInfo
 		}
 	case sipmsg.Unsolicited:
 		if template = live.Unsolicited; template == nil {
@@ -239,7 +249,7 @@ func (b *Bridge) request(d *dialog, o *outcome) (r sipua.Request, err error) {
 		return r, &badRow{err}
 	}
 	c := o.sent.counts
-	fields.UserAgent, fields.Account = live.UserAgent, live.account(&d.row)
+	fields.UserAgent, fields.Account = live.UserAgent, live.account(row)
 	fields.New, fields.Old, fields.NewUrgent, fields.OldUrgent = c.new, c.old, c.newUrgent, c.oldUrgent
 	r.Method, r.URI, r.Render = d.kind.Method(), fields.RequestURI, b.renderer(template, live.ContactUser, d.kind.Method(), fields, o)
 	return r, nil
@@ -283,13 +293,12 @@ func (b *Bridge) renderer(template *sipmsg.Template, contactUser, method string,
 		if err != nil {
 			return dst, &badRow{err}
 		}
-		o.request = append(o.request[:0], out[len(dst):]...)
 		o.secret = a.Authorization
 		b.log.Info("sent "+method, zap.String("event", "notify_sent"), zap.String("id", o.change.id),
 			zap.String("call_id", f.CallID), zap.Uint32("cseq", f.CSeq), zap.String("request_uri", f.RequestURI),
 			zap.String("transport", f.Transport), zap.String("branch", f.Branch), zap.Uint32("new", f.New), zap.Uint32("old", f.Old))
 		if b.debug.Load() {
-			b.log.Info("the request, whole", zap.String("event", "notify_debug"), zap.String("id", o.change.id), zap.String("message", o.requestText()))
+			b.log.Info("the request, whole", zap.String("event", "notify_debug"), zap.String("id", o.change.id), zap.String("message", o.text(out[len(dst):])))
 		}
 		return out, nil
 	}

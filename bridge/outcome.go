@@ -23,8 +23,8 @@ type outcome struct {
 	probe   bool   // sent to a proxy that was silent
 	at      time.Time
 	demands []*demand
-	request []byte // as it was sent last
-	secret  string // the line in it that nobody is to see
+	secret  string // the line in the request that nobody is to see
+	ended   time.Time
 }
 
 // settle records an outcome, and when its dialog is looked at again: when it
@@ -58,10 +58,10 @@ func (b *Bridge) settle(o *outcome, now time.Time) {
 	}
 	b.measure(o, now)
 	b.logResult(o, now)
-	delivery := o.delivery(now)
-	b.loop.recent.add(d.row.Key, delivery)
+	o.ended = now
+	b.loop.recent.add(o)
 	for _, demand := range o.demands {
-		demand.answer(delivery)
+		demand.answer(o.delivery())
 	}
 	if d.dead != "" {
 		d.refuseDemands(d.dead)
@@ -97,19 +97,19 @@ func (b *Bridge) measure(o *outcome, now time.Time) {
 }
 
 // delivery is the outcome as an operator sees it.
-func (o *outcome) delivery(now time.Time) Delivery {
-	d := Delivery{ID: o.change.id, Time: now, User: o.m.aor.User + "@" + o.m.aor.Domain, CallID: o.d.row.CallID, CSeq: o.CSeq,
+func (o *outcome) delivery() Delivery {
+	d := Delivery{ID: o.change.id, Time: o.ended, User: o.m.aor.User + "@" + o.m.aor.Domain, CallID: o.d.key.CallID, CSeq: o.CSeq,
 		Sent: o.sent.counts.report(), Outcome: o.Class.String(), Status: o.Status, Reason: o.Reason, Packets: o.Sent,
-		Seconds: now.Sub(o.at).Seconds(), Request: o.requestText(), Response: string(o.Response)}
+		Seconds: o.ended.Sub(o.at).Seconds(), Request: o.text(o.Request), Response: string(o.Response)}
 	if o.Err != nil {
 		d.Error = o.Err.Error()
 	}
 	return d
 }
 
-// requestText is the request for an operator's eyes.
-func (o *outcome) requestText() string {
-	text := string(o.request)
+// text is a request for an operator's eyes.
+func (o *outcome) text(request []byte) string {
+	text := string(request)
 	if name, _, ok := strings.Cut(o.secret, ":"); ok {
 		text = strings.Replace(text, o.secret, name+": (hidden)", 1)
 	}
@@ -153,7 +153,7 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 	d := o.d
 	var bad *badRow
 	switch {
-	case stampOf(&d.row) != o.sent.stamp: // the phone has subscribed again since
+	case d.stamp != o.sent.stamp: // the phone has subscribed again since
 	case o.silent() && b.loop.breaker.open: // not this dialog's fault
 	case d.kind == sipmsg.Publish:
 		d.unpublished(o, b.live.Load(), now)
@@ -180,7 +180,7 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 
 func (b *Bridge) logResult(o *outcome, now time.Time) {
 	fields := []zap.Field{zap.String("event", "notify_result"), zap.String("id", o.change.id),
-		zap.String("call_id", o.d.row.CallID), zap.Uint32("cseq", o.CSeq), zap.String("outcome", o.Class.String()),
+		zap.String("call_id", o.d.key.CallID), zap.Uint32("cseq", o.CSeq), zap.String("outcome", o.Class.String()),
 		zap.Int("status", o.Status), zap.String("reason", o.Reason), zap.Int("sent", o.Sent), zap.Duration("took", now.Sub(o.at))}
 	who := "phone"
 	if o.d.kind == sipmsg.Publish {

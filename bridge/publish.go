@@ -84,12 +84,25 @@ type publication struct {
 }
 
 // expiry is how long a publication is to live.
-func (d *dialog) expiry(live *Live) time.Duration { return max(live.Expires, d.publication.expiry) }
+func (d *dialog) expiry(live *Live) time.Duration {
+	if d.publication == nil {
+		return live.Expires
+	}
+	return max(live.Expires, d.publication.expiry)
+}
+
+// etag is what a publication is to replace, "" where there is none.
+func (d *dialog) etag() string {
+	if d.publication == nil {
+		return ""
+	}
+	return d.publication.etag
+}
 
 // published takes what the presence server said of a publication: what it is
 // called now, and how long it lives.
 func (d *dialog) published(o *outcome, live *Live, now time.Time) {
-	p := &d.publication
+	p := d.publication
 	p.etag = o.Header("SIP-ETag")
 	lives := d.expiry(live)
 	if s, err := strconv.ParseUint(o.Header("Expires"), 10, 31); err == nil && s > 0 {
@@ -121,7 +134,7 @@ const maxExpiry = 24 * time.Hour
 // one: whatever is wrong with the presence server may be mended.
 func (d *dialog) unpublished(o *outcome, live *Live, now time.Time) {
 	var bad *badRow
-	p := &d.publication
+	p := d.publication
 	switch least, err := strconv.ParseUint(o.Header("Min-Expires"), 10, 31); {
 	case o.etag != "" && (o.Status == 412 || errors.As(o.Err, &bad)): // it has ended, went on without us, or has no valid name: begin anew
 		*p, d.again, d.sentAt = publication{expiry: p.expiry}, true, time.Time{}
@@ -140,7 +153,7 @@ func (d *dialog) unpublished(o *outcome, live *Live, now time.Time) {
 func (d *dialog) adoptPublication(a *watchers.Acked, now time.Time) {
 	until := time.Unix(a.Expires, 0)
 	if !until.After(now) {
-		d.publication, d.acked = publication{}, shown{}
+		*d.publication, d.acked = publication{}, shown{}
 		return
 	}
 	d.acked.stamp = stamp{expires: noEnd, contact: a.Contact}
@@ -153,9 +166,9 @@ func (d *dialog) adoptPublication(a *watchers.Acked, now time.Time) {
 func (o *outcome) untaken() bool { return o.Class == sipua.DialogGone || o.Status == 480 }
 
 // outside makes the fields of a request that belongs to no dialog.
-func (b *Bridge) outside(d *dialog, live *Live) sipmsg.Fields {
-	uri := d.row.Presentity
+func (b *Bridge) outside(d *dialog, row *watchers.Dialog, live *Live) sipmsg.Fields {
+	uri := row.Presentity
 	return sipmsg.Fields{RequestURI: uri, FromURI: uri, FromTag: b.ids.run, ToURI: uri,
-		CallID:  b.ids.run + "-" + d.kind.Method() + "-" + d.row.WatcherUser + "@" + d.row.WatcherDomain,
-		Expires: uint32(d.expiry(live) / time.Second), ETag: d.publication.etag}
+		CallID:  b.ids.run + "-" + d.kind.Method() + "-" + row.WatcherUser + "@" + row.WatcherDomain,
+		Expires: uint32(d.expiry(live) / time.Second), ETag: d.etag()}
 }

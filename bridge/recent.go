@@ -6,26 +6,21 @@ import (
 	"zonkeymwi/watchers"
 )
 
-// maxRecent is how many deliveries are kept for whoever asks, some 2 KB each.
+// maxRecent is how many outcomes are kept for whoever asks, some 2 KB each.
 const maxRecent = 512
 
-// recent keeps the last deliveries, in a ring.
+// recent keeps the last outcomes, in a ring.
 type recent struct {
-	ring []kept
+	ring []*outcome
 	next int
 }
 
-type kept struct {
-	key      watchers.Key
-	delivery Delivery
-}
-
-func (r *recent) add(key watchers.Key, d Delivery) {
+func (r *recent) add(o *outcome) {
 	if len(r.ring) < maxRecent {
-		r.ring = append(r.ring, kept{key, d})
+		r.ring = append(r.ring, o)
 		return
 	}
-	r.ring[r.next] = kept{key, d}
+	r.ring[r.next] = o
 	r.next = (r.next + 1) % maxRecent
 }
 
@@ -33,7 +28,7 @@ func (r *recent) add(key watchers.Key, d Delivery) {
 func (r *recent) list() []Delivery {
 	all := make([]Delivery, 0, len(r.ring))
 	for i := range r.ring {
-		all = append(all, r.ring[(r.next+i)%len(r.ring)].delivery)
+		all = append(all, r.ring[(r.next+i)%len(r.ring)].delivery())
 	}
 	slices.Reverse(all)
 	return all
@@ -42,8 +37,8 @@ func (r *recent) list() []Delivery {
 // last returns a dialog's newest, nil when none is kept.
 func (r *recent) last(key watchers.Key) *Delivery {
 	for i := range r.ring {
-		if k := &r.ring[(r.next+len(r.ring)-1-i)%len(r.ring)]; k.key == key {
-			d := k.delivery
+		if o := r.ring[(r.next+len(r.ring)-1-i)%len(r.ring)]; o.d.key == key {
+			d := o.delivery()
 			return &d
 		}
 	}

@@ -55,17 +55,18 @@ func (b *Bridge) dialogReport(m *mailbox, row watchers.Dialog, behind bool, now 
 		Sends: b.kind(&row).String(), LocalCSeq: row.LocalCSeq, Skipped: row.Live(now), Last: b.loop.recent.last(row.Key)}
 	var d *dialog
 	if m != nil {
-		d = m.dialogs[row.Key]
+		known := indexOf(m.dialogs, 0)
+		d = known.find(row.Key)
 	}
 	if d == nil {
 		return r
 	}
-	r.CSeq, r.InFlight, r.Failures, r.ETag = d.cseq, d.inFlight, d.failures, d.publication.etag
+	r.CSeq, r.InFlight, r.Failures, r.ETag = d.cseq, d.inFlight, d.failures, d.etag()
 	if d.kind == sipmsg.Publish {
 		r.Expires, r.ExpiresIn = d.publication.until, int64(d.publication.until.Sub(now).Seconds())
 	}
 	r.Untaken = d.untaken
-	if stampOf(&d.row) != stampOf(&row) {
+	if d.stamp != stampOf(&row) {
 		return r // the phone has subscribed again: what was before counts no more
 	}
 	if r.Skipped == "" && d.dead != "" {

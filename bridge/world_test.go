@@ -226,7 +226,11 @@ func (w *world) Send(r sipua.Request, done func(sipua.Outcome)) {
 	if w.flying[s.callID]++; w.flying[s.callID] > 1 {
 		w.t.Errorf("%s: %d NOTIFYs in flight", s.callID, w.flying[s.callID])
 	}
-	time.AfterFunc(w.delay, func() { done(w.reply(s)) })
+	time.AfterFunc(w.delay, func() {
+		o := w.reply(s)
+		o.Request = msg
+		done(o)
+	})
 }
 
 // reply is the phone's answer.

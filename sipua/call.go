@@ -19,7 +19,8 @@ type call struct {
 	targets []target
 	at      int // the current one
 	cseq    uint32
-	sent    int // by the transactions that ended
+	msg     []byte // as it was sent last
+	sent    int    // by the transactions that ended
 
 	// At the current target.
 	auth        auth
@@ -56,7 +57,7 @@ func (c *call) attempt() {
 		c.refuse(err)
 		return
 	}
-	t.msg = msg
+	t.msg, c.msg = msg, msg
 	if t.to.transport != "UDP" {
 		if t.conn, err = u.streams.to(t.to); err != nil {
 			c.lost(t, err)
@@ -185,7 +186,7 @@ func (c *call) fail(err error) {
 func (c *call) refuse(err error) { c.finish(Outcome{Class: Refused, Target: c.req.Target, Err: err}) }
 
 func (c *call) finish(o Outcome) {
-	o.CSeq, o.Sent = c.cseq, c.sent
+	o.CSeq, o.Sent, o.Request = c.cseq, c.sent, c.msg
 	c.done(o)
 	c.ua.release()
 }

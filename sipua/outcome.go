@@ -47,6 +47,7 @@ type Outcome struct {
 	Target     string        // the last one tried, "udp:192.0.2.1:5060"; "" when it came to none
 	Sent       int           // datagrams sent or messages queued to a connection, retransmissions included
 	Err        error         // why, where the status alone does not say it
+	Request    []byte        // the message as it was sent last; nil when none was
 	Response   []byte        // the final response as it came; nil when there was none
 }
 
