@@ -130,16 +130,30 @@ func (s *Session) send(name string, list bool, headers []Header) (*call, error) 
 	return c, nil
 }
 
-// write ends the session when it fails: half an action may have gone out.
+// write writes an action, and whatever others have to write by then: many
+// actions at once are few packets. It ends the session when it fails, as half an
+// action may have gone out; who has left an action to others hears of it so.
 func (s *Session) write(text string) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	err := s.conn.SetWriteDeadline(time.Now().Add(s.cfg.ActionTimeout))
-	if err == nil {
-		_, err = s.conn.Write([]byte(text))
+	s.unsent = append(s.unsent, text...)
+	if s.writing {
+		return nil
 	}
-	if err != nil {
-		return s.fail(err)
+	s.writing = true
+	defer func() { s.writing = false }()
+	for len(s.unsent) > 0 {
+		batch := s.unsent
+		s.unsent = nil
+		s.wmu.Unlock()
+		err := s.conn.SetWriteDeadline(time.Now().Add(s.cfg.ActionTimeout))
+		if err == nil {
+			_, err = s.conn.Write(batch)
+		}
+		s.wmu.Lock()
+		if err != nil {
+			return s.fail(err)
+		}
 	}
 	return nil
 }

@@ -47,7 +47,9 @@ type Session struct {
 	handler Handler
 	prefix  string // of our ActionIDs; random, for an event can carry anybody's
 	serial  atomic.Uint64
-	wmu     sync.Mutex // one write at a time
+	wmu     sync.Mutex // guards what follows
+	unsent  []byte
+	writing bool // somebody is; one write at a time
 	tasks   sync.WaitGroup
 	booted  chan struct{}
 	done    chan struct{}

@@ -40,7 +40,7 @@ func (b *Bridge) number(jobs []job, base base, now time.Time) []job {
 			j.d.refuseDemands("no CSeq is left")
 			b.retryAt(j.w.m, j.d.due(), paced)
 			b.log.Error("no CSeq left: the row is gone, or its local_cseq has reached 2^31; the phone's next subscription mends it",
-				zap.String("event", "cseq_exhausted"), zap.String("id", j.w.change.id), zap.String("call_id", j.row.CallID),
+				zap.String("event", "cseq_exhausted"), zap.String("id", j.w.id), zap.String("call_id", j.row.CallID),
 				zap.Uint32("local_cseq", j.row.LocalCSeq))
 			continue
 		}
@@ -61,7 +61,7 @@ func (b *Bridge) base(f found, now time.Time) base {
 	}
 	clock := uint32(now.Unix())
 	return func(j *job) (uint32, bool) {
-		if j.d.toldIn != j.d.stamp {
+		if !j.d.toldHere {
 			return clock + 1, true // this second's number is the proxy's, for its own NOTIFY
 		}
 		return clock, true

@@ -48,7 +48,7 @@ func TestCSeqClockNeverFalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Unix(1795406612, 0)
-	jobs := b.number([]job{{w: new(work), d: &dialog{cseq: 1795406999}}, {w: new(work), d: new(dialog)}}, b.base(found{}, now), now)
+	jobs := b.number([]job{{w: new(work), d: &dialog{cseq: 1795406999}}, {w: new(work), d: &dialog{toldHere: true}}}, b.base(found{}, now), now)
 	if jobs[0].cseq != 1795407000 || jobs[1].cseq != 1795406612 {
 		t.Errorf("%v", jobs)
 	}

@@ -97,13 +97,16 @@ func (w *work) serve(dialogs []read, now time.Time) {
 			case d.live(now) != "":
 			case d.dead != "":
 				demand.waiting++
-				demand.answer(d.undelivered(d.dead))
+				demand.answer(undelivered(d.dead))
 			default:
 				demand.waiting++
-				d.demands = append(d.demands, demand)
+				if d.wish == nil {
+					d.wish = new(wish)
+				}
+				d.wish.demands = append(d.wish.demands, demand)
 				d.notUntil = time.Time{} // an operator does not wait for a back-off
 				if demand.counts != nil {
-					d.override = demand.counts
+					d.wish.override = demand.counts
 				}
 			}
 		}
@@ -115,14 +118,17 @@ func (w *work) serve(dialogs []read, now time.Time) {
 
 // refuseDemands answers those who wait for the next NOTIFY, which will not be.
 func (d *dialog) refuseDemands(why string) {
-	for _, demand := range d.demands {
-		demand.answer(d.undelivered(why))
+	if d.wish == nil {
+		return
 	}
-	d.demands, d.override = nil, nil
+	for _, demand := range d.wish.demands {
+		demand.answer(undelivered(why))
+	}
+	d.wish = nil
 }
 
-func (d *dialog) undelivered(why string) Delivery {
-	return Delivery{Time: time.Now(), CallID: d.key.CallID, Outcome: sipua.DialogGone.String(), Reason: why}
+func undelivered(why string) Delivery {
+	return Delivery{Time: time.Now(), Outcome: sipua.DialogGone.String(), Reason: why}
 }
 
 // answer takes what became of one dialog.

@@ -194,8 +194,8 @@ func TestLoopAnswersWhileTheDatabaseHangs(t *testing.T) {
 func TestRecentIsARing(t *testing.T) {
 	var r recent
 	for i := range maxRecent + 10 {
-		d := &dialog{key: watchers.Key{CallID: string(rune('a' + i%7))}}
-		r.add(&outcome{m: &mailbox{}, d: d, Outcome: sipua.Outcome{CSeq: uint32(i)}})
+		row := &watchers.Dialog{Key: watchers.Key{CallID: string(rune('a' + i%7))}}
+		r.add(&outcome{m: &mailbox{}, row: row, Outcome: sipua.Outcome{CSeq: uint32(i)}})
 	}
 	all := r.list()
 	if len(all) != maxRecent || all[0].CSeq != maxRecent+9 || all[maxRecent-1].CSeq != 10 {

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"time"
 
 	"zonkeymwi/watchers"
@@ -14,7 +15,7 @@ type counts struct {
 // A change is the reason a mailbox is dirty; its id stands in every log line
 // of the steps that it leads to.
 type change struct {
-	id       string
+	id       changeID
 	why      string // one of the below
 	received time.Time
 	events   int // how many AMI messages it stands for
@@ -111,7 +112,7 @@ func (d *desired) mark(m *mailbox, q queue, c change) {
 
 // vanished makes the mailboxes dirty that the resync before listed and this one
 // did not: they have been removed, and Asterisk sends no event of that.
-func (d *desired) vanished(next func() string) (names []string) {
+func (d *desired) vanished(next func() changeID) (names []string) {
 	for _, m := range d.mailboxes {
 		gone := m.drop(func(x *box) bool { return x.round != 0 && x.round != d.round })
 		if gone != nil {
@@ -125,6 +126,7 @@ func (d *desired) vanished(next func() string) (names []string) {
 // work is a dirty mailbox as the loop took it.
 type work struct {
 	m       *mailbox
+	id      string // of the change, as the log has it
 	name    string // of the mailboxes, for the log
 	want    counts
 	known   bool
@@ -145,10 +147,11 @@ func (d *desired) take(n, pace int) (batch []work) {
 
 func takeFrom(batch []work, n int, from []*mailbox, q queue) ([]work, []*mailbox) {
 	i := 0
+	batch = slices.Grow(batch, min(n, len(from)))
 	for ; i < len(from) && len(batch) < n; i++ {
 		if m := from[i]; m.queue == q {
 			m.queue = none
-			batch = append(batch, work{m, m.names(), m.want, m.known, m.change, q == paced, m.demands})
+			batch = append(batch, work{m, "", m.names(), m.want, m.known, m.change, q == paced, m.demands})
 			m.demands = nil
 		}
 		from[i] = nil

@@ -1,8 +1,9 @@
 package bridge
 
 import (
+	"hash/maphash"
+	"math"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"zonkeymwi/sipmsg"
@@ -10,40 +11,53 @@ import (
 )
 
 // dialog is a phone's subscription, and what its phone shows. What is sent
-// outside of subscriptions goes for one too, as its kind says. Of its row only
-// that is kept which the next look must be compared with.
+// outside of subscriptions goes for one too, as its kind says. There is one for
+// each phone, for as long as the bridge runs: it holds no more of its row than
+// the next look must be compared with.
 type dialog struct {
-	key    watchers.Key
-	stamp  stamp // of the row as it was last read
-	status int   // likewise
-	kind   sipmsg.Kind
+	key   uint64 // hash of its Key: there are few in a mailbox
+	stamp stamp  // of the row as it was last read
 
-	// acked is what the phone last answered 2xx to. When it equals what the
-	// phone should show there is nothing to send.
-	acked shown
+	// acked is what the phone last answered 2xx to in this state of its
+	// subscription. When it equals what the phone should show there is nothing to
+	// send.
+	acked counts
 
-	cseq     uint32    // highest that was sent
-	climb    uint32    // sip.cseq = "ahead": what to add after a 500
-	inFlight bool      // one NOTIFY at a time, so that the latest state wins
-	again    bool      // something changed while it was in flight
+	cseq     uint32 // highest that was sent
+	climb    uint32 // sip.cseq = "ahead": what to add after a 500
+	failures int32  // in a row
+	tooLow   int32  // 500s in a row, which are no failures yet
+	status   int8   // of the row
+	kind     sipmsg.Kind
+
+	shows    bool // acked is known to be so
+	toldHere bool // it has been sent something in this state of its subscription
+	told     bool // acked is an operator's numbers: what was wanted, not what is to be
+	inFlight bool // one NOTIFY at a time, so that the latest state wins
+	again    bool // something changed while it was in flight
+	gone     bool // its row is not there any more
+
 	sentAt   time.Time // of the last NOTIFY
-	toldIn   stamp     // the subscription's then
-	failures int       // in a row
-	tooLow   int       // 500s in a row, which are no failures yet
 	notUntil time.Time // back-off
 	dead     string    // why nothing more is sent until the row changes; "": alive
-	gone     bool      // its row is not there any more
+	wish     *wish     // of operators; nil: none
+	outside  *outside  // nil: it is a subscription
+}
 
-	// Only where it is no subscription.
-	publication *publication
-	refreshAt   time.Time // when it is sent although nothing changed; zero: never
-	untaken     string    // why no phone took it
-
-	// Of operators, for the next NOTIFY: who waits for its answer, and the counts
-	// that it shall tell once instead of the mailbox's.
+// wish is what operators want of the next NOTIFY: its answer, and perhaps that
+// it tells other counts than the mailbox's, once.
+type wish struct {
 	demands  []*demand
 	override *counts
-	told     bool // acked is such counts: what an operator wanted, not what is to be
+}
+
+// newDialog makes what a row, or what goes for one, has not had before.
+func newDialog(row *watchers.Dialog, kind sipmsg.Kind) *dialog {
+	d := &dialog{key: hashOf(row.Key), kind: kind}
+	if kind != sipmsg.Notify {
+		d.outside = new(outside)
+	}
+	return d
 }
 
 // skipped tells why nothing is sent to the dialog, "" when it may be.
@@ -56,58 +70,52 @@ func (d *dialog) skipped(now time.Time) string {
 
 // live tells why its row says that nothing may be sent, "" when something may.
 func (d *dialog) live(now time.Time) string {
-	row := watchers.Dialog{Expires: d.stamp.expires, Status: d.status}
+	row := watchers.Dialog{Expires: d.stamp.expires, Status: int(d.status)}
 	return row.Live(now)
 }
 
-// shown is a mailbox's state on a phone, and the subscription it was sent in:
-// a refreshed one has to be told again, as the proxy's own NOTIFY at a refresh
-// is empty and leaves some phones dark.
-type shown struct {
-	counts counts
-	stamp  stamp
-}
-
-// stamp tells one state of a row from the next. Proxies write it anew with
-// each SUBSCRIBE of the phone, and at no other time.
+// stamp tells one state of a row from the next. Proxies write it anew with each
+// SUBSCRIBE of the phone, and at no other time; and the phone has to be told
+// anew, as the proxy's own NOTIFY at a refresh is empty and leaves some phones
+// dark.
 type stamp struct {
 	remoteCSeq uint32
 	expires    int64
-	contact    string
+	contact    uint64 // hash
 }
+
+var seed = maphash.MakeSeed()
+
+func hashOf(k watchers.Key) uint64 { return maphash.Comparable(seed, k) }
 
 func stampOf(row *watchers.Dialog) stamp {
-	return stamp{row.RemoteCSeq, row.Expires, row.Contact}
-}
-
-// newDialog makes what a row, or what goes for one, has not had before.
-func newDialog(row *watchers.Dialog, kind sipmsg.Kind) *dialog {
-	k := row.Key
-	all := k.CallID + k.ToTag + k.FromTag // of its own: it shall not hold the whole row
-	tags := len(k.CallID) + len(k.ToTag)
-	d := &dialog{key: watchers.Key{CallID: all[:len(k.CallID)], ToTag: all[len(k.CallID):tags], FromTag: all[tags:]}, kind: kind}
-	if kind == sipmsg.Publish {
-		d.publication = new(publication)
-	}
-	return d
+	return stamp{row.RemoteCSeq, row.Expires, maphash.String(seed, row.Contact)}
 }
 
 // update takes a row as it was just read. A new subscription forgives what
 // went wrong in the one before.
 func (d *dialog) update(row *watchers.Dialog, now time.Time) {
 	if s := stampOf(row); s != d.stamp {
+		d.stamp, d.shows, d.toldHere = s, false, false
 		d.failures, d.tooLow, d.notUntil, d.dead = 0, 0, time.Time{}, ""
-		s.contact = strings.Clone(s.contact) // it shall not hold the whole row
-		d.stamp = s
 	}
 	d.adopt(row, now)
-	d.status, d.gone = row.Status, false
+	d.status, d.gone = int8(min(max(row.Status, 0), math.MaxInt8)), false
 }
 
 // settled tells whether a dialog's phone shows what it is to show, and nothing
 // has to be sent to keep that so.
-func (d *dialog) settled(target shown, now time.Time) bool {
-	return len(d.demands) == 0 && d.acked == target && (d.refreshAt.IsZero() || now.Before(d.refreshAt))
+func (d *dialog) settled(target counts, now time.Time) bool {
+	refresh := d.refreshAt()
+	return d.wish == nil && d.shows && d.acked == target && (refresh.IsZero() || now.Before(refresh))
+}
+
+// refreshAt is when it is sent although nothing has changed; zero: never.
+func (d *dialog) refreshAt() time.Time {
+	if d.outside == nil {
+		return time.Time{}
+	}
+	return d.outside.refreshAt
 }
 
 // minInterval is the least time between two NOTIFYs of one dialog (RFC 3842
@@ -139,10 +147,10 @@ func (d *dialog) backOff(now time.Time, asked time.Duration) {
 	d.notUntil = now.Add(max(wait, asked))
 }
 
-// index finds dialogs by their key: among few by looking at each.
+// index finds a mailbox' dialogs: among few by looking at each.
 type index struct {
 	all   []*dialog
-	byKey map[watchers.Key]*dialog // nil: they are few
+	byKey map[uint64]*dialog // nil: they are few
 }
 
 const few = 16
@@ -151,7 +159,7 @@ const few = 16
 func indexOf(all []*dialog, more int) index {
 	x := index{all: all}
 	if len(all)+more > few {
-		x.byKey = make(map[watchers.Key]*dialog, len(all)+more)
+		x.byKey = make(map[uint64]*dialog, len(all)+more)
 		for _, d := range all {
 			x.byKey[d.key] = d
 		}
@@ -167,11 +175,12 @@ func (x *index) add(d *dialog) {
 }
 
 func (x *index) find(k watchers.Key) *dialog {
+	key := hashOf(k)
 	if x.byKey != nil {
-		return x.byKey[k]
+		return x.byKey[key]
 	}
 	for _, d := range x.all {
-		if d.key == k {
+		if d.key == key {
 			return d
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"zonkeymwi/sipmsg"
 	"zonkeymwi/sipua"
 	"zonkeymwi/watchers"
 )
@@ -63,7 +64,7 @@ func FuzzColumns(f *testing.F) {
 
 // rendered is the NOTIFY that the bridge makes of a row.
 func rendered(b *Bridge, row *watchers.Dialog, c counts) (string, error) {
-	r, err := b.request(job{d: &dialog{key: row.Key}, row: row}, &outcome{sent: shown{counts: c}})
+	r, err := b.request(job{d: newDialog(row, sipmsg.Notify), row: row}, &outcome{sent: c})
 	if err != nil {
 		return "", err
 	}

@@ -15,6 +15,9 @@ type idSource struct {
 
 func newIDSource() *idSource { return &idSource{run: rand.Text()[:5]} }
 
-func (s *idSource) next() string {
-	return s.run + "-" + strconv.FormatUint(s.last.Add(1), 36)
-}
+type changeID uint64
+
+func (s *idSource) next() changeID { return changeID(s.last.Add(1)) }
+
+// text is an id as the log has it.
+func (s *idSource) text(id changeID) string { return s.run + "-" + strconv.FormatUint(uint64(id), 36) }

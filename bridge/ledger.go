@@ -44,21 +44,21 @@ type ledger struct {
 }
 
 // note takes an acknowledgement. It never blocks.
-func (l *ledger) note(d *dialog, now time.Time) {
+func (l *ledger) note(o *outcome, now time.Time) {
 	if l.to == nil {
 		return
 	}
-	c, s := d.acked.counts, d.acked.stamp
+	c, d, row := o.sent, o.d, o.row
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pending[d.key] = watchers.Acked{New: c.new, Old: c.old, NewUrgent: c.newUrgent, OldUrgent: c.oldUrgent,
-		RemoteCSeq: s.remoteCSeq, Expires: d.ends(s.expires), Contact: s.contact, CSeq: d.cseq, At: now.Unix(), ETag: d.etag()}
+	l.pending[row.Key] = watchers.Acked{New: c.new, Old: c.old, NewUrgent: c.newUrgent, OldUrgent: c.oldUrgent,
+		RemoteCSeq: row.RemoteCSeq, Expires: d.ends(row.Expires), Contact: row.Contact, CSeq: d.cseq, At: now.Unix(), ETag: d.etag()}
 }
 
 // ends is until when the ledger is to keep an entry, Unix seconds.
 func (d *dialog) ends(expires int64) int64 {
 	if d.kind == sipmsg.Publish {
-		return d.publication.until.Unix()
+		return d.outside.until.Unix()
 	}
 	return expires
 }
@@ -69,7 +69,7 @@ func (d *dialog) ends(expires int64) int64 {
 func (l *ledger) void(ctx context.Context, jobs []job) {
 	batch := make([]watchers.Entry, len(jobs))
 	for i, j := range jobs {
-		batch[i] = watchers.Entry{Key: j.d.key, Acked: watchers.Acked{CSeq: j.cseq, Expires: j.d.ends(j.row.Expires),
+		batch[i] = watchers.Entry{Key: j.row.Key, Acked: watchers.Acked{CSeq: j.cseq, Expires: j.d.ends(j.row.Expires),
 			At: time.Now().Unix(), ETag: j.d.etag()}}
 	}
 	if !l.write(ctx, batch) {
@@ -158,8 +158,9 @@ func (d *dialog) adopt(row *watchers.Dialog, now time.Time) {
 		return
 	}
 	d.cseq = a.CSeq
-	d.acked = shown{counts{a.New, a.Old, a.NewUrgent, a.OldUrgent}, stamp{a.RemoteCSeq, a.Expires, a.Contact}}
+	d.acked = counts{a.New, a.Old, a.NewUrgent, a.OldUrgent}
+	d.shows = a.RemoteCSeq == row.RemoteCSeq && a.Expires == row.Expires && a.Contact == row.Contact
 	if d.kind == sipmsg.Publish {
-		d.adoptPublication(a, now)
+		d.adoptPublication(row, now)
 	}
 }

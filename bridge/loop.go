@@ -104,6 +104,9 @@ func (b *Bridge) step(ctx context.Context, queries *sync.WaitGroup, deadline tim
 	if len(batch) == 0 {
 		return false
 	}
+	for i := range batch {
+		batch[i].id = b.ids.text(batch[i].change.id)
+	}
 	b.logReceived(batch)
 	l.busy = true
 	queries.Go(func() {
@@ -160,9 +163,7 @@ func (b *Bridge) logReceived(batch []work) {
 		if w.change.events == 0 {
 			continue // a retry tells its story under the id of the change it is for
 		}
-		b.log.Log(w.level(), "mailbox changed", zap.String("event", "mwi_received"), zap.String("id", w.change.id),
-			zap.String("mailbox", w.name), zap.Uint32("new", w.want.new), zap.Uint32("old", w.want.old),
-			zap.String("why", w.change.why), zap.Int("events", w.change.events), zap.Time("received", w.change.received))
+		b.log.Log(w.level(), "mailbox changed", zap.Inline((*receivedLine)(w)))
 	}
 }
 

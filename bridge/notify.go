@@ -128,9 +128,7 @@ func (b *Bridge) due(w *work, dialogs []read, now time.Time) []job {
 		case d.skipped(now) != "":
 		case !ok:
 		case d.settled(target, now):
-			if !d.refreshAt.IsZero() {
-				b.retryAt(w.m, d.refreshAt, paced)
-			}
+			b.refreshLater(w.m, d.dialog)
 		case d.inFlight:
 			d.again = true
 		case now.Before(d.due()):
@@ -142,12 +140,19 @@ func (b *Bridge) due(w *work, dialogs []read, now time.Time) []job {
 	return jobs
 }
 
-// target is what a dialog's phone is to show, false where nobody knows.
-func (w *work) target(d *dialog) (shown, bool) {
-	if d.override != nil {
-		return shown{*d.override, d.stamp}, true
+// refreshLater looks at a publication, or what else has to be repeated, again.
+func (b *Bridge) refreshLater(m *mailbox, d *dialog) {
+	if at := d.refreshAt(); !at.IsZero() {
+		b.retryAt(m, at, paced)
 	}
-	return shown{w.want, d.stamp}, w.known
+}
+
+// target is what a dialog's phone is to show, false where nobody knows.
+func (w *work) target(d *dialog) (counts, bool) {
+	if d.wish != nil && d.wish.override != nil {
+		return *d.wish.override, true
+	}
+	return w.want, w.known
 }
 
 // queue is where the work came from.
@@ -176,16 +181,14 @@ func (b *Bridge) logDialogs(w *work, dialogs []read, due int, now time.Time) {
 			live++
 		}
 	}
-	event, text := "dialogs_found", "found the user's dialogs"
+	level, text := w.level(), "found the user's dialogs"
 	if live == 0 {
-		event, text = "no_dialogs", "no phone is subscribed"
+		text = "no phone is subscribed"
 	}
-	level := w.level()
 	if due > 0 {
 		level = zap.InfoLevel
 	}
-	b.log.Log(level, text, zap.String("event", event), zap.String("id", w.change.id), zap.String("presentity", w.m.aor.URI()),
-		zap.Int("rows", len(dialogs)), zap.Int("live", live), zap.Int("to_notify", due))
+	b.log.Log(level, text, zap.Inline(&foundLine{w, len(dialogs), live, due}))
 }
 
 // rows are a user's dialogs and what goes for one.
@@ -211,10 +214,16 @@ func (b *Bridge) kind(row *watchers.Dialog) sipmsg.Kind {
 func (b *Bridge) send(j job, now time.Time) {
 	d := j.d
 	target, _ := j.w.target(d)
-	o := &outcome{probe: b.loop.breaker.sent(), m: j.w.m, d: d, change: j.w.change, sent: target, told: d.override != nil, at: now, demands: d.demands}
-	d.cseq, d.sentAt, d.inFlight, d.again, d.demands, d.override = j.cseq, now, true, false, nil, nil
-	d.toldIn, d.untaken, o.etag = target.stamp, "", d.etag()
-	d.acked = shown{} // until it answers nobody knows; it may take this one and its answer be lost
+	o := &outcome{probe: b.loop.breaker.sent(), m: j.w.m, d: d, row: j.row, change: j.w.change, id: j.w.id,
+		sent: target, stamp: d.stamp, at: now, etag: d.etag()}
+	if d.wish != nil {
+		o.demands, o.told = d.wish.demands, d.wish.override != nil
+	}
+	d.cseq, d.sentAt, d.inFlight, d.again, d.wish = j.cseq, now, true, false, nil
+	d.toldHere, d.shows = true, false // until it answers nobody knows: it may take this one and its answer be lost
+	if d.outside != nil {
+		d.outside.untaken = ""
+	}
 	b.loop.inFlight++
 	done := func(result sipua.Outcome) {
 		o.Outcome = result
@@ -233,7 +242,7 @@ func (b *Bridge) send(j job, now time.Time) {
 // the loop may change, as it is rendered again for each attempt.
 func (b *Bridge) request(j job, o *outcome) (r sipua.Request, err error) {
 	d, row, live := j.d, j.row, b.live.Load()
-	fields, template := b.outside(d, row, live), live.Template
+	fields, template := b.outsideFields(d, row, live), live.Template
 	switch d.kind {
 	case sipmsg.Notify:
 		fields, err = inDialog(row, live)
@@ -248,10 +257,10 @@ func (b *Bridge) request(j job, o *outcome) (r sipua.Request, err error) {
 	if err != nil {
 		return r, &badRow{err}
 	}
-	c := o.sent.counts
+	c := o.sent
 	fields.UserAgent, fields.Account = live.UserAgent, live.account(row)
 	fields.New, fields.Old, fields.NewUrgent, fields.OldUrgent = c.new, c.old, c.newUrgent, c.oldUrgent
-	r.Method, r.URI, r.Render = d.kind.Method(), fields.RequestURI, b.renderer(template, live.ContactUser, d.kind.Method(), fields, o)
+	r.Method, r.URI, r.Render = d.kind.Method(), fields.RequestURI, b.renderer(template, live.ContactUser, d.kind.Method(), &fields, o)
 	return r, nil
 }
 
@@ -282,23 +291,21 @@ func (l *Live) account(row *watchers.Dialog) string {
 
 // renderer returns what makes the bytes of each attempt, logs it, and keeps it
 // for whoever asks what was sent.
-func (b *Bridge) renderer(template *sipmsg.Template, contactUser, method string, fields sipmsg.Fields, o *outcome) func([]byte, sipua.Attempt) ([]byte, error) {
+func (b *Bridge) renderer(template *sipmsg.Template, contactUser, method string, f *sipmsg.Fields, o *outcome) func([]byte, sipua.Attempt) ([]byte, error) {
+	ours := f.Contact == ""
 	return func(dst []byte, a sipua.Attempt) ([]byte, error) {
-		f := fields
 		f.Transport, f.SentBy, f.Branch, f.CSeq, f.Authorization = a.Transport, a.SentBy, a.Branch, a.CSeq, a.Authorization
-		if f.Contact == "" {
+		if ours {
 			f.Contact = watchers.AoR{User: contactUser, Domain: a.SentBy}.URI()
 		}
-		out, err := template.Append(dst, &f)
+		out, err := template.Append(dst, f)
 		if err != nil {
 			return dst, &badRow{err}
 		}
 		o.secret = a.Authorization
-		b.log.Info("sent "+method, zap.String("event", "notify_sent"), zap.String("id", o.change.id),
-			zap.String("call_id", f.CallID), zap.Uint32("cseq", f.CSeq), zap.String("request_uri", f.RequestURI),
-			zap.String("transport", f.Transport), zap.String("branch", f.Branch), zap.Uint32("new", f.New), zap.Uint32("old", f.Old))
+		b.log.Info(sentText[method], zap.Inline(&sentLine{o, f}))
 		if b.debug.Load() {
-			b.log.Info("the request, whole", zap.String("event", "notify_debug"), zap.String("id", o.change.id), zap.String("message", o.text(out[len(dst):])))
+			b.log.Info("the request, whole", zap.String("event", "notify_debug"), zap.String("id", o.id), zap.String("message", o.text(out[len(dst):])))
 		}
 		return out, nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"zonkeymwi/sipmsg"
 	"zonkeymwi/sipua"
+	"zonkeymwi/watchers"
 )
 
 // outcome is what became of one NOTIFY.
@@ -16,8 +17,11 @@ type outcome struct {
 	sipua.Outcome
 	m       *mailbox
 	d       *dialog
+	row     *watchers.Dialog
 	change  change
-	sent    shown
+	id      string // of the change, as the log has it
+	sent    counts
+	stamp   stamp  // of the row then
 	etag    string // the version that a PUBLISH was to replace
 	told    bool   // by an operator's wish
 	probe   bool   // sent to a proxy that was silent
@@ -39,30 +43,30 @@ func (b *Bridge) settle(o *outcome, now time.Time) {
 	d.inFlight = false
 	d.cseq = max(d.cseq, o.CSeq)
 	if o.Class == sipua.Acknowledged {
-		d.acked, d.told, d.failures, d.tooLow, d.climb, d.notUntil = o.sent, o.told, 0, 0, 0, time.Time{}
+		d.acked, d.shows, d.told = o.sent, o.stamp == d.stamp, o.told
+		d.failures, d.tooLow, d.climb, d.notUntil = 0, 0, 0, time.Time{}
 		b.acknowledged(o, now)
 	} else {
 		b.failed(o, now)
 	}
-	if !d.refreshAt.IsZero() {
-		b.retryAt(o.m, d.refreshAt, paced)
-	}
+	b.refreshLater(o.m, d)
 	switch {
 	case d.dead != "":
 	case o.silent() && b.loop.breaker.open:
 		b.later(o)
 	case d.again:
 		b.retryAt(o.m, d.due(), fresh)
-	case o.Class != sipua.Acknowledged && d.untaken == "":
+	case o.Class != sipua.Acknowledged && !d.shows:
 		b.retryAt(o.m, d.due(), paced)
 	}
 	b.measure(o, now)
-	b.logResult(o, now)
 	o.ended = now
+	b.logResult(o, now)
 	b.loop.recent.add(o)
 	for _, demand := range o.demands {
 		demand.answer(o.delivery())
 	}
+	o.demands = nil
 	if d.dead != "" {
 		d.refuseDemands(d.dead)
 	}
@@ -76,10 +80,10 @@ func (b *Bridge) acknowledged(o *outcome, now time.Time) {
 	case sipmsg.Publish:
 		o.d.published(o, live, now)
 	case sipmsg.Unsolicited:
-		o.d.refreshAt = now.Add(live.Expires)
+		o.d.outside.refreshAt = now.Add(live.Expires)
 		return
 	}
-	b.ledger.note(o.d, now)
+	b.ledger.note(o, now)
 }
 
 func (b *Bridge) measure(o *outcome, now time.Time) {
@@ -98,8 +102,8 @@ func (b *Bridge) measure(o *outcome, now time.Time) {
 
 // delivery is the outcome as an operator sees it.
 func (o *outcome) delivery() Delivery {
-	d := Delivery{ID: o.change.id, Time: o.ended, User: o.m.aor.User + "@" + o.m.aor.Domain, CallID: o.d.key.CallID, CSeq: o.CSeq,
-		Sent: o.sent.counts.report(), Outcome: o.Class.String(), Status: o.Status, Reason: o.Reason, Packets: o.Sent,
+	d := Delivery{ID: o.id, Time: o.ended, User: o.m.aor.User + "@" + o.m.aor.Domain, CallID: o.row.CallID, CSeq: o.CSeq,
+		Sent: o.sent.report(), Outcome: o.Class.String(), Status: o.Status, Reason: o.Reason, Packets: o.Sent,
 		Seconds: o.ended.Sub(o.at).Seconds(), Request: o.text(o.Request), Response: string(o.Response)}
 	if o.Err != nil {
 		d.Error = o.Err.Error()
@@ -153,13 +157,13 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 	d := o.d
 	var bad *badRow
 	switch {
-	case d.stamp != o.sent.stamp: // the phone has subscribed again since
+	case d.stamp != o.stamp: // the phone has subscribed again since
 	case o.silent() && b.loop.breaker.open: // not this dialog's fault
 	case d.kind == sipmsg.Publish:
 		d.unpublished(o, b.live.Load(), now)
 	case d.kind == sipmsg.Unsolicited && o.untaken():
-		d.acked, d.untaken = o.sent, o.Reason
-		d.refreshAt = now.Add(b.live.Load().Expires)
+		d.acked, d.shows, d.outside.untaken = o.sent, true, o.Reason
+		d.outside.refreshAt = now.Add(b.live.Load().Expires)
 	case d.kind == sipmsg.Unsolicited:
 		d.backOff(now, o.RetryAfter)
 	case errors.As(o.Err, &bad):
@@ -179,9 +183,7 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 }
 
 func (b *Bridge) logResult(o *outcome, now time.Time) {
-	fields := []zap.Field{zap.String("event", "notify_result"), zap.String("id", o.change.id),
-		zap.String("call_id", o.d.key.CallID), zap.Uint32("cseq", o.CSeq), zap.String("outcome", o.Class.String()),
-		zap.Int("status", o.Status), zap.String("reason", o.Reason), zap.Int("sent", o.Sent), zap.Duration("took", now.Sub(o.at))}
+	fields := []zap.Field{zap.Inline((*resultLine)(o))}
 	who := "phone"
 	if o.d.kind == sipmsg.Publish {
 		who = "presence server"

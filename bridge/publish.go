@@ -75,43 +75,48 @@ func unsolicitedOf(user watchers.AoR) watchers.Dialog {
 	return row
 }
 
-// publication is what the presence server has of a user.
-type publication struct {
-	etag   string        // of its present version; "": it has none
-	last   shown         // what that says
+// outside is what is to be known of what is no subscription: a publication, or
+// unsolicited NOTIFYs.
+type outside struct {
+	refreshAt time.Time // when it is sent although nothing has changed; zero: never
+	untaken   string    // why no phone took an unsolicited NOTIFY; "": one did
+
+	etag   string        // of the publication's present version; "": there is none
+	last   counts        // what that says
 	until  time.Time     // when it ends, unless it is refreshed
 	expiry time.Duration // what the server wants at least; 0: it did not say
 }
 
 // expiry is how long a publication is to live.
 func (d *dialog) expiry(live *Live) time.Duration {
-	if d.publication == nil {
+	if d.outside == nil {
 		return live.Expires
 	}
-	return max(live.Expires, d.publication.expiry)
+	return max(live.Expires, d.outside.expiry)
 }
 
 // etag is what a publication is to replace, "" where there is none.
 func (d *dialog) etag() string {
-	if d.publication == nil {
+	if d.outside == nil {
 		return ""
 	}
-	return d.publication.etag
+	return d.outside.etag
 }
 
 // published takes what the presence server said of a publication: what it is
 // called now, and how long it lives.
 func (d *dialog) published(o *outcome, live *Live, now time.Time) {
-	p := d.publication
+	p := d.outside
+	first := p.etag == ""
 	p.etag = o.Header("SIP-ETag")
 	lives := d.expiry(live)
 	if s, err := strconv.ParseUint(o.Header("Expires"), 10, 31); err == nil && s > 0 {
 		lives = min(lives, time.Duration(s)*time.Second)
 	}
 	p.until = now.Add(lives)
-	d.refreshAt = refreshOf(now, p.until)
-	if o.sent != p.last {
-		d.refreshAt = now.Add(confirmAfter)
+	p.refreshAt = refreshOf(now, p.until)
+	if first || o.sent != p.last {
+		p.refreshAt = now.Add(confirmAfter)
 	}
 	p.last = o.sent
 }
@@ -134,10 +139,10 @@ const maxExpiry = 24 * time.Hour
 // one: whatever is wrong with the presence server may be mended.
 func (d *dialog) unpublished(o *outcome, live *Live, now time.Time) {
 	var bad *badRow
-	p := d.publication
+	p := d.outside
 	switch least, err := strconv.ParseUint(o.Header("Min-Expires"), 10, 31); {
 	case o.etag != "" && (o.Status == 412 || errors.As(o.Err, &bad)): // it has ended, went on without us, or has no valid name: begin anew
-		*p, d.again, d.sentAt = publication{expiry: p.expiry}, true, time.Time{}
+		*p, d.again, d.sentAt = outside{expiry: p.expiry}, true, time.Time{}
 	case o.Status == 423 && err == nil && time.Duration(least)*time.Second > d.expiry(live) && least <= uint64(maxExpiry/time.Second):
 		p.expiry, d.again, d.sentAt = time.Duration(least)*time.Second, true, time.Time{}
 	default:
@@ -150,23 +155,22 @@ func (d *dialog) unpublished(o *outcome, live *Live, now time.Time) {
 
 // adoptPublication goes on with one that was made before a restart, or by
 // another bridge.
-func (d *dialog) adoptPublication(a *watchers.Acked, now time.Time) {
-	until := time.Unix(a.Expires, 0)
+func (d *dialog) adoptPublication(row *watchers.Dialog, now time.Time) {
+	until := time.Unix(row.Acked.Expires, 0)
 	if !until.After(now) {
-		*d.publication, d.acked = publication{}, shown{}
+		*d.outside, d.shows = outside{}, false
 		return
 	}
-	d.acked.stamp = stamp{expires: noEnd, contact: a.Contact}
-	d.publication.etag, d.publication.until, d.publication.last = a.ETag, until, d.acked
-	d.refreshAt = refreshOf(now, until)
+	d.shows = row.Acked.Contact == row.Contact
+	*d.outside = outside{etag: row.Acked.ETag, until: until, last: d.acked, refreshAt: refreshOf(now, until)}
 }
 
 // untaken tells whether nobody took an unsolicited NOTIFY: no phone has
 // registered, or none wants it. That is no fault; the next change is told again.
 func (o *outcome) untaken() bool { return o.Class == sipua.DialogGone || o.Status == 480 }
 
-// outside makes the fields of a request that belongs to no dialog.
-func (b *Bridge) outside(d *dialog, row *watchers.Dialog, live *Live) sipmsg.Fields {
+// outsideFields makes those of a request that belongs to no dialog.
+func (b *Bridge) outsideFields(d *dialog, row *watchers.Dialog, live *Live) sipmsg.Fields {
 	uri := row.Presentity
 	return sipmsg.Fields{RequestURI: uri, FromURI: uri, FromTag: b.ids.run, ToURI: uri,
 		CallID:  b.ids.run + "-" + d.kind.Method() + "-" + row.WatcherUser + "@" + row.WatcherDomain,

@@ -37,7 +37,7 @@ func (r *recent) list() []Delivery {
 // last returns a dialog's newest, nil when none is kept.
 func (r *recent) last(key watchers.Key) *Delivery {
 	for i := range r.ring {
-		if o := r.ring[(r.next+len(r.ring)-1-i)%len(r.ring)]; o.d.key == key {
+		if o := r.ring[(r.next+len(r.ring)-1-i)%len(r.ring)]; o.row.Key == key {
 			d := o.delivery()
 			return &d
 		}

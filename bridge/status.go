@@ -22,8 +22,8 @@ func (b *Bridge) checkConverged(m *mailbox, now time.Time) {
 // pending counts the live dialogs that do not show what the mailbox holds.
 func (m *mailbox) pending(now time.Time) (n int) {
 	for _, d := range m.dialogs {
-		behind := m.known && !d.told && d.acked != shown{m.want, d.stamp}
-		if d.skipped(now) == "" && (behind || d.inFlight || len(d.demands) > 0) {
+		behind := m.known && !d.told && !(d.shows && d.acked == m.want)
+		if d.skipped(now) == "" && (behind || d.inFlight || d.wish != nil) {
 			n++
 		}
 	}

@@ -61,19 +61,19 @@ func (b *Bridge) dialogReport(m *mailbox, row watchers.Dialog, behind bool, now 
 	if d == nil {
 		return r
 	}
-	r.CSeq, r.InFlight, r.Failures, r.ETag = d.cseq, d.inFlight, d.failures, d.etag()
-	if d.kind == sipmsg.Publish {
-		r.Expires, r.ExpiresIn = d.publication.until, int64(d.publication.until.Sub(now).Seconds())
+	r.CSeq, r.InFlight, r.Failures, r.ETag = d.cseq, d.inFlight, int(d.failures), d.etag()
+	if d.outside != nil {
+		r.Expires, r.ExpiresIn = d.outside.until, int64(d.outside.until.Sub(now).Seconds())
+		r.Untaken = d.outside.untaken
 	}
-	r.Untaken = d.untaken
 	if d.stamp != stampOf(&row) {
 		return r // the phone has subscribed again: what was before counts no more
 	}
 	if r.Skipped == "" && d.dead != "" {
 		r.Skipped = "dead: " + d.dead
 	}
-	if d.acked.stamp == stampOf(&row) && d.untaken == "" {
-		shows := d.acked.counts.report()
+	if d.shows && r.Untaken == "" {
+		shows := d.acked.report()
 		r.Shows = &shows
 	}
 	if r.Skipped == "" && !d.inFlight && behind && d.due().After(now) {
