@@ -25,6 +25,7 @@ type reader struct {
 	br      *bufio.Reader
 	long    []byte        // kept part of a line larger than the buffer
 	waiting func(Mailbox) // MessageWaiting events in their usual form, parsed in place
+	names   names         // of their mailboxes
 }
 
 func newReader(conn io.Reader, waiting func(Mailbox)) *reader {
@@ -46,7 +47,7 @@ func (r *reader) inPlace() bool {
 	b, _ := r.br.Peek(r.br.Buffered())
 	used := 0
 	for {
-		mailbox, n := parseWaiting(b[used:])
+		mailbox, n := parseWaiting(b[used:], &r.names)
 		if n == 0 {
 			break
 		}

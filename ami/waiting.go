@@ -15,14 +15,13 @@ type Mailbox struct {
 //
 // Mailbox, Waiting, New and Old are the last four lines. Of what precedes them (channel headers and
 // variables, whose text callers choose) nothing can pass itself off as the mailbox.
-func parseWaiting(b []byte) (Mailbox, int) {
+func parseWaiting(b []byte, names *names) (Mailbox, int) {
 	const first, usual, mailbox = "Event: MessageWaiting\r\n", "Privilege: call,all\r\n", "Mailbox: "
-	if !hasPrefix(b, first) {
-		return Mailbox{}, 0
-	}
 	at := len(first)
-	if hasPrefix(b[at:], usual) {
+	if hasPrefix(b, first+usual) {
 		at += len(usual)
+	} else if !hasPrefix(b, first) {
+		return Mailbox{}, 0
 	}
 	for !hasPrefix(b[at:], mailbox) {
 		n := bytes.IndexByte(b[at:], '\n')
@@ -42,7 +41,7 @@ func parseWaiting(b []byte) (Mailbox, int) {
 	if n == 0 || at > maxLine {
 		return Mailbox{}, 0
 	}
-	return Mailbox{Name: string(name), New: fresh, Old: old}, at
+	return Mailbox{Name: names.copy(name), New: fresh, Old: old}, at
 }
 
 // numbers reads the event's last three lines and the empty one after them. Length 0: it could not.
