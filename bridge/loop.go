@@ -17,6 +17,7 @@ type loop struct {
 	breaker  breaker
 	retries  retries
 	pacedAt  time.Time // when a resync may send again
+	share    float64   // NOTIFYs a mailbox that its last step took
 	recent   recent
 	outcomes map[string]uint64
 
@@ -92,7 +93,7 @@ func (b *Bridge) step(ctx context.Context, queries *sync.WaitGroup, deadline tim
 	}
 	most, pace := max(1, l.most), 0
 	if deadline.IsZero() && !now.Before(l.pacedAt) && l.inFlight < pacedInFlight {
-		pace = max(1, b.live.Load().Rate/10) // small steps: no burst, and a fresh event waits for one at most
+		pace = l.pace(b.live.Load().Rate)
 	}
 	if l.breaker.open {
 		most, pace = 1, 1 // a probe
@@ -116,6 +117,17 @@ func (b *Bridge) step(ctx context.Context, queries *sync.WaitGroup, deadline tim
 		b.post(func() { b.lookedUp(ctx, queries, batch, found, err) })
 	})
 	return true
+}
+
+// pace is how many mailboxes a resync's next step takes: small ones, so that no
+// burst comes of it and a fresh event waits for one at most, but large ones where
+// the last has shown that there is little to send.
+func (l *loop) pace(rate int) int {
+	small, large := max(1, rate/10), min(rate, maxBatch)
+	if l.share*float64(large) > float64(small) {
+		return small
+	}
+	return large
 }
 
 // lookedUp goes on with a batch whose dialogs were found.

@@ -59,6 +59,9 @@ func (b *Bridge) notifyAll(batch []work, jobs []job, now time.Time) {
 		}
 		b.send(j, now)
 	}
+	if len(batch) > 0 && batch[0].paced {
+		b.loop.share = float64(paced) / float64(len(batch))
+	}
 	spent := time.Duration(paced) * time.Second / time.Duration(b.live.Load().Rate)
 	b.loop.pacedAt = later(b.loop.pacedAt, now).Add(spent)
 	b.loop.busy = false
