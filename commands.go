@@ -49,6 +49,12 @@ table's owner: give that user's URL by ZONKEYMWI_DATABASE_URL.
   zonkeymwi status
   zonkeymwi status --json | jq .unconverged
 `, statusCommand},
+		{"health", "", "whether the running bridge answers, for a container's health check", `
+Exit code 0 when its loop answers within 2 seconds, else 1. As /live, it does not
+depend on Asterisk, the database or the proxy.
+
+  zonkeymwi health
+`, healthCommand},
 		{"show subscription", "<user> <domain>", "every dialog of a user", `
   zonkeymwi show subscription 202 example.com
 `, showCommand},

@@ -55,8 +55,8 @@ func dispatch(ctx context.Context, args []string, out, errs io.Writer) int {
 	return exitUsage
 }
 
-// version is set by the build: -ldflags "-X main.version=1.2.3".
-var version string
+// version and commit are set by the build: -ldflags "-X main.version=1.2.3".
+var version, commit string
 
 func versionText() string {
 	info, ok := debug.ReadBuildInfo()
@@ -72,6 +72,10 @@ func versionCommand(_ context.Context, args []string, out, errs io.Writer) int {
 		return code
 	}
 	info, _ := debug.ReadBuildInfo()
-	fmt.Fprintln(out, "zonkeymwi", versionText(), info.GoVersion)
+	of := ""
+	if commit != "" {
+		of = " (commit " + commit + ")"
+	}
+	fmt.Fprintf(out, "zonkeymwi %s%s %s\n", versionText(), of, info.GoVersion)
 	return exitDone
 }

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what `make test` needs beside Go: Debian packages, and Asterisk in a chroot. Does nothing where all is
 # there. Who is not root is told what to install; the tests skip what is missing (with CI=true they fail).
-# No service is started and no PostgreSQL cluster is made: the tests run servers of their own.
+# No service is started and no PostgreSQL cluster is made: the tests run servers of their own. (MariaDB's package
+# makes a data directory, which they leave alone.)
 set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,12 @@ command -v debootstrap >/dev/null || missing+=(debootstrap)
 command -v chromium >/dev/null || missing+=(chromium)      # the status page's tests
 command -v sipp >/dev/null || missing+=(sip-tester)
 [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+command -v promtool >/dev/null || missing+=(prometheus) # the alerts' tests
+command -v systemd-analyze >/dev/null || missing+=(systemd)
+command -v strace >/dev/null || missing+=(strace)         # what system calls the unit must allow
+[ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || missing+=(iproute2)
 have '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
+[ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
 command -v kamailio >/dev/null || missing+=(kamailio)
 have '/usr/lib/*/kamailio/modules/db_postgres.so' || missing+=(kamailio-postgres-modules)
 have '/usr/lib/*/kamailio/modules/presence_mwi.so' || missing+=(kamailio-presence-modules)
