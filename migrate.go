@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // migrateCommand installs what the bridge has in the proxy's database.
@@ -36,7 +37,7 @@ func migrateCommand(ctx context.Context, args []string, out, errs io.Writer) int
 		return a.fail(err)
 	}
 	what := "The trigger and the ledger are"
-	if s.Publish {
+	if s.Publish || !strings.HasPrefix(s.Database.URL, "postgres") { // elsewhere nothing tells
 		what = "The ledger is"
 	}
 	fmt.Fprintln(out, what, "installed in", c.Database.Redacted())

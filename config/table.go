@@ -42,7 +42,7 @@ func amiKeys() []Key {
 func databaseKeys() []Key {
 	return []Key{
 		{Name: "url", Required: true, spare: withoutDatabase, Secret: true, Want: wantURL, valid: isDatabaseURL,
-			Doc:   `postgres://user:password@host/database or sqlite:PATH; or give url_file. With sip.method = "publish" and no ledger none is needed. (mysql:// is known, but not built yet.)`,
+			Doc:   `postgres://user:password@host/database, mysql://user:password@host/database (MariaDB too) or sqlite:PATH; or give url_file. With sip.method = "publish" and no ledger none is needed.`,
 			field: func(c *Config) any { return &c.Database.URL }},
 		file(Key{Name: "url_file",
 			Doc:   "A file that holds the URL and nothing else; a newline at its end is ignored.",
@@ -55,7 +55,7 @@ func databaseKeys() []Key {
 			Doc:   `A mailbox's phones are found by the address they subscribed to ("presentity", which has an index) or by their own ("watcher", for phones that subscribe to vmexten; it has none: see migrate).`,
 			field: func(c *Config) any { return &c.Database.Lookup }},
 		{Name: "listen", Default: "true",
-			Doc:   "Be told of new subscriptions by PostgreSQL at once; it needs the trigger that migrate makes.",
+			Doc:   "Be told of new subscriptions by PostgreSQL at once; it needs the trigger that migrate makes. MySQL, MariaDB and SQLite tell of nothing: poll_interval is what counts there.",
 			field: func(c *Config) any { return &c.Database.Listen }},
 		{Name: "poll_interval", Default: "5s", Reload: true, Want: `a duration from 100ms to 1h, such as "5s"`,
 			valid: isDuration(100*time.Millisecond, time.Hour),

@@ -25,7 +25,7 @@ func (c *checkup) database(ctx context.Context) {
 	defer cancel()
 	in, err := watchers.Inspect(ctx, c.Database)
 	if in.Server == "" {
-		a.add(failed, "connect", noDatabase(err), "%s", c.without(err))
+		a.add(failed, "connect", c.noDatabase(err), "%s", c.without(err))
 		return
 	}
 	as := ""
@@ -53,7 +53,7 @@ func (c *checkup) database(ctx context.Context) {
 }
 
 // noDatabase says what to do where there is no connection.
-func noDatabase(err error) string {
+func (c *checkup) noDatabase(err error) string {
 	switch code := sqlState(err); {
 	case code == "28P01":
 		return "correct user and password in database.url (or: ALTER USER ... PASSWORD '...')"
@@ -66,7 +66,11 @@ func noDatabase(err error) string {
 	case code == "57P03":
 		return "PostgreSQL is starting or stopping: wait, then check again"
 	}
-	return cmp.Or(untrusted(err, "sslrootcert in database.url"), unreached(err, "database.url"), "correct database.url")
+	authorities := "sslrootcert in database.url"
+	if strings.HasPrefix(c.Database.URL, "mysql:") {
+		authorities = "SSL_CERT_FILE in the environment"
+	}
+	return cmp.Or(noMySQL(err), untrusted(err, authorities), unreached(err, "database.url"), "correct database.url")
 }
 
 func sqlState(err error) string {
@@ -85,8 +89,11 @@ func (c *checkup) without(err error) string { return strings.TrimPrefix(err.Erro
 func noTable(a area, in watchers.Inspection, name string) {
 	name = cmp.Or(name, "active_watchers")
 	if in.Elsewhere != nil {
-		schema, _, _ := strings.Cut(in.Elsewhere[0], ".")
-		a.fault("table", fmt.Sprintf("database.table = %q; and if that user may not use the schema: GRANT USAGE ON SCHEMA %q TO %q", in.Elsewhere[0], schema, in.User),
+		mend := fmt.Sprintf("database.table = %q", in.Elsewhere[0])
+		if schema, _, _ := strings.Cut(in.Elsewhere[0], "."); !isMySQL(in) {
+			mend += fmt.Sprintf("; and if that user may not use the schema: GRANT USAGE ON SCHEMA %q TO %s", schema, in.Grantee)
+		}
+		a.fault("table", mend,
 			"no table %s that %q can see, but there is %s", name, in.User, strings.Join(in.Elsewhere, ", "))
 		return
 	}
@@ -96,8 +103,12 @@ func noTable(a area, in watchers.Inspection, name string) {
 
 func broken(err error, in watchers.Inspection) string {
 	switch {
-	case sqlState(err) == "42501":
-		return fmt.Sprintf("GRANT USAGE ON SCHEMA ... TO %q; GRANT SELECT ON %s TO %q", in.User, in.Table, in.User)
+	case refused(err) && isMySQL(in):
+		return fmt.Sprintf("GRANT SELECT ON %s TO %s", in.Table, in.Grantee)
+	case refused(err):
+		return fmt.Sprintf("GRANT USAGE ON SCHEMA ... TO %s; GRANT SELECT ON %s TO %s", in.Grantee, in.Table, in.Grantee)
+	case errors.Is(err, context.DeadlineExceeded) && isMySQL(in):
+		return "the database is slow, or another program holds a lock on the table: look at SHOW FULL PROCESSLIST"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the database is slow, or another program holds a lock on the table: look at pg_stat_activity"
 	}
@@ -112,7 +123,7 @@ func (c *checkup) table(a area, in watchers.Inspection) {
 	}
 	a.ok("table", "%s is %s's", in.Table, flavourName(in.Flavour))
 	if !in.CanSelect {
-		a.fault("grants", fmt.Sprintf("GRANT SELECT ON %s TO %q", in.Table, in.User), "%q may not read %s", in.User, in.Table)
+		a.fault("grants", fmt.Sprintf("GRANT SELECT ON %s TO %s", in.Table, in.Grantee), "%q may not read %s", in.User, in.Table)
 	}
 	c.cseq(a, in)
 	rows := ""
@@ -151,7 +162,7 @@ func (c *checkup) cseq(a area, in watchers.Inspection) {
 	case in.ReadOnly:
 		a.fault("grants", writable(in), "the file may not be written, and sip.cseq = \"database\" writes")
 	case !in.CanUpdate:
-		a.fault("grants", fmt.Sprintf("GRANT UPDATE (local_cseq) ON %s TO %q", in.Table, in.User), "%q may not count local_cseq, as sip.cseq = \"database\" does", in.User)
+		a.fault("grants", fmt.Sprintf("GRANT UPDATE (local_cseq) ON %s TO %s", in.Table, in.Grantee), "%q may not count local_cseq, as sip.cseq = \"database\" does", in.User)
 	case in.CanSelect:
 		a.ok("grants", "SELECT, UPDATE (local_cseq)")
 	}

@@ -13,8 +13,8 @@ func (c *checkup) trigger(a area, in watchers.Inspection) {
 	case !c.Listen:
 	case in.Trigger:
 		a.ok("trigger", "the database tells of new subscriptions")
-	case in.User == "":
-		a.ok("trigger", "SQLite tells of nothing: new subscriptions are looked for every database.poll_interval")
+	case engine(in) != "PostgreSQL":
+		a.ok("trigger", "%s tells of nothing: new subscriptions are looked for every database.poll_interval", engine(in))
 	default:
 		a.warn("trigger", fmt.Sprintf("zonkeymwi migrate, as the owner of %s; or database.listen = false, if to look for them is enough", in.Table),
 			"none tells of new subscriptions: they are looked for every database.poll_interval, and a phone's lamp waits so long after it has subscribed")
@@ -49,17 +49,21 @@ const makeLedger = "zonkeymwi migrate"
 
 // ledgerName is as SQL wants it, in the schema of the proxy's table.
 func ledgerName(in watchers.Inspection) string {
-	return in.Table[:strings.LastIndexByte(in.Table, '.')+1] + `"zonkeymwi_ledger"`
+	mark := in.Table[:1]
+	return in.Table[:strings.LastIndexByte(in.Table, '.')+1] + mark + "zonkeymwi_ledger" + mark
 }
 
 func grantLedger(in watchers.Inspection) string {
-	return fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %q", ledgerName(in), in.User)
+	return fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s", ledgerName(in), in.Grantee)
 }
 
 // writable says what to do about a database that can be read only.
 func writable(in watchers.Inspection) string {
 	if in.User == "" {
 		return "let this user write the file and its directory"
+	}
+	if isMySQL(in) {
+		return "set database.url to the primary"
 	}
 	return "add target_session_attrs=read-write to database.url, with the primary among its hosts"
 }

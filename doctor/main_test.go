@@ -16,12 +16,13 @@ import (
 	"go.uber.org/goleak"
 
 	"zonkeymwi/ami"
+	"zonkeymwi/internal/mytest"
 	"zonkeymwi/internal/pgtest"
 	"zonkeymwi/sim"
 	"zonkeymwi/watchers"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(mytest.Wrap(pgtest.Wrap(m))) }
 
 const (
 	secret = "hunter2" // every password in these tests

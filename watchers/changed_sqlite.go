@@ -8,23 +8,9 @@ quote(callid) || quote(to_tag) || quote(from_tag) || quote(contact) || quote(rem
 FROM {table} WHERE {event}`
 
 func (s *sqliteStore) Changed(ctx context.Context, since Mark) (aors []AoR, next Mark, err error) {
-	now, found := seen{}, aorSet{}
-	err = s.query(ctx, func(r rows) error {
-		for r.Next() {
-			var uri, user, domain, dialog string
-			if err := r.Scan(&uri, &user, &domain, &dialog); err != nil {
-				return err
-			}
-			h := s.hash(uri, user, domain, dialog)
-			now[h] = struct{}{}
-			if a, ok := addressOf(s.byWatcher, uri, user, domain); ok && since.seen != nil && !since.seen.has(h) {
-				found[a] = struct{}{}
-			}
-		}
-		return r.Err()
-	}, s.sql(liteChanged))
-	if err != nil {
+	c := hashes{table: s.table, byWatcher: s.byWatcher, since: since, now: seen{}, found: aorSet{}}
+	if err = s.query(ctx, c.scan, s.sql(liteChanged)); err != nil {
 		return nil, since, err
 	}
-	return found.list(), Mark{seen: &now}, nil
+	return c.found.list(), Mark{seen: &c.now}, nil
 }

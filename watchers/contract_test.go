@@ -41,6 +41,7 @@ func TestContract(t *testing.T) {
 		{"hostile bytes", hostileBytes},
 		{"text no database can hold", impossibleText},
 		{"odd CSeq", oddCSeq},
+		{"another case, another AoR", bytesCompared},
 		{"1000 AoRs", thousand},
 		{"the AoR is what the lookup says", lookedUpBy},
 		{"NextCSeq", nextCSeq},
@@ -186,6 +187,9 @@ func hostileBytes(t *testing.T, s subject) {
 		`'; DROP TABLE active_watchers; --`, `"quoted" \back\slash`, "two\r\nlines\tand\ttabs", "héllo, 世界 🐴",
 		"100%_$1?{a,NULL}", `<&>`, "\x01\x7f", " spaces ", "NULL", "{}", "''",
 	} {
+		if text == " spaces " && s.flavour == "opensips" && strings.HasPrefix(s.url, "mysql") {
+			continue // MySQL's CHAR drops those at the end
+		}
 		a := AoR{text, text}
 		s.insert(t, a, row{"contact": text, "record_route": text, "callid": text, "event_id": text, "to_tag": text, "from_tag": text})
 		d := s.one(t, a)
@@ -196,6 +200,33 @@ func hostileBytes(t *testing.T, s subject) {
 		if err != nil || drawn[d.Key] != 3 {
 			t.Errorf("%q: NextCSeq %v, %v", text, drawn, err)
 		}
+	}
+}
+
+// A database may find what differs in case, accents or spaces at the end alone.
+func bytesCompared(t *testing.T, s subject) {
+	a := AoR{"Jose", "Example.com"}
+	s.insert(t, a, row{"callid": "Bytes", "to_tag": "Tag"})
+	d := s.one(t, a)
+	like := []AoR{{"jose", "Example.com"}, {"Jose", "example.com"}, {"José", "Example.com"}, {"Jose", "Example.com "}}
+	if found := s.dialogs(t, like...); len(found) != 0 {
+		t.Errorf("found %v", found)
+	}
+	other := d
+	other.CallID, other.Presentity = "bytes", "sip:jose@example.com"
+	if drawn, err := s.NextCSeq(t.Context(), []Dialog{other}); err != nil || len(drawn) != 0 {
+		t.Errorf("drew %v, %v", drawn, err)
+	}
+	if got := s.one(t, a); got != d {
+		t.Errorf("now %+v", got)
+	}
+	if drawn, err := s.NextCSeq(t.Context(), []Dialog{other, d}); err != nil || len(drawn) != 1 || drawn[d.Key] != 3 {
+		t.Errorf("drew %v, %v", drawn, err)
+	}
+	s = s.ledgered(t)
+	s.record(t, Entry{Key{"bytes", "Tag", "phone"}, fullAck}, Entry{Key{"Bytes", "Tag ", "phone"}, fullAck})
+	if got := s.one(t, a); got.HasAcked || len(s.acked(t, got.Key)) != 0 {
+		t.Errorf("the ledger took another dialog for it: %+v", got)
 	}
 }
 

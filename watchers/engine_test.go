@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,10 +14,11 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"go.uber.org/goleak"
 
+	"zonkeymwi/internal/mytest"
 	"zonkeymwi/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(mytest.Wrap(pgtest.Wrap(m))) }
 
 // An engine makes databases for the tests: each call of url a fresh one.
 type engine struct {
@@ -31,6 +33,39 @@ var engines = []engine{
 	{"postgres as through PgBouncer", func(t testing.TB) string {
 		return pgtest.Start(t) + "&default_query_exec_mode=exec"
 	}, "postgres"},
+	{"mysql", mytest.Start, "mysql"},
+	{"mysql, latin1", latin1URL, "mysql"}, // what kamdbctl makes, with whatever bytes the proxy has put there
+}
+
+func latin1URL(t testing.TB) string {
+	u, err := url.Parse(mytest.Start(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := connect(t, u.String())
+	if _, err := db.Exec("ALTER DATABASE " + u.Path[1:] + " CHARACTER SET latin1"); err != nil {
+		t.Fatal(err)
+	}
+	return u.String() + "?charset=latin1"
+}
+
+// connect is the proxy's or the operator's connection.
+func connect(t testing.TB, url string) *sql.DB {
+	t.Helper()
+	if strings.HasPrefix(url, "mysql:") {
+		return mytest.Open(t, url)
+	}
+	driver, dsn := "pgx", url
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
+		driver, dsn = "sqlite", "file:"+escaped+"?_pragma=busy_timeout(5000)&_pragma=synchronous(OFF)"
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
 }
 
 func sqliteURL(t testing.TB) string {
@@ -53,23 +88,14 @@ type database struct {
 func (e engine) open(t testing.TB, flavour string) *database {
 	t.Helper()
 	url := e.url(t)
-	driver, dsn := "pgx", url
-	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
-		driver, dsn = "sqlite", "file:"+escaped+"?_pragma=busy_timeout(5000)&_pragma=synchronous(OFF)"
-	}
-	db, err := sql.Open(driver, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
+	db := connect(t, url)
 	d := &database{DB: db, url: url, flavour: flavour}
 	if flavour != "" {
 		ddl, err := os.ReadFile("testdata/" + flavour + "." + e.ddl + ".sql")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for statement := range strings.SplitSeq(string(ddl), ";\n") {
+		for statement := range strings.SplitSeq(strings.TrimSuffix(string(ddl), ";\n"), ";\n") {
 			d.exec(t, statement)
 		}
 	}

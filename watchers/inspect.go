@@ -13,8 +13,9 @@ import (
 // anything. What depends on something that is missing is left zero: a table
 // without a column has not been counted.
 type Inspection struct {
-	Server   string        // "PostgreSQL 15.13", "SQLite 3.50.4"
+	Server   string        // "PostgreSQL 15.13", "SQLite 3.50.4", "MariaDB 10.11.19", "MySQL 8.0.42"
 	User     string        // whom grants are for; "" in SQLite
+	Grantee  string        // User as GRANT wants it
 	Table    string        // as SQL wants it, quoted
 	ReadOnly bool          // a replica, or a file that may not be written
 	Skew     time.Duration // the database's clock less ours, give or take half a round trip; 0 in SQLite, which has none
@@ -92,14 +93,13 @@ const (
 coalesce(max(CASE WHEN {event} THEN expires END), 0) FROM {table}`
 	inspectDomains = `SELECT {domain}, count(*) FROM {table} WHERE ` + liveRow + ` GROUP BY 1 ORDER BY 2 DESC LIMIT 1000`
 
-	// What follows the last @, in the SQL of every engine: trimming all that is
+	// What follows the last @, in PostgreSQL and SQLite: trimming all that is
 	// no @ from the right leaves what goes before.
 	presentityDomain = `substr(presentity_uri, length(rtrim(presentity_uri, replace(presentity_uri, '@', ''))) + 1)`
 )
 
-// count notes what the rows tell.
-func (t *table) count(ctx context.Context, query querier, byWatcher bool, in *Inspection) error {
-	domain := presentityDomain
+// count notes what the rows tell. domain is the SQL for that of presentity_uri.
+func (t *table) count(ctx context.Context, query querier, byWatcher bool, domain string, in *Inspection) error {
 	if byWatcher {
 		domain = "watcher_domain"
 	}

@@ -2,6 +2,7 @@ package watchers
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -33,6 +34,7 @@ func (p *postgres) inspect(ctx context.Context) (in Inspection, err error) {
 	if err := p.query(ctx, one(&in.Server, &in.User, &in.ReadOnly), pgServer); err != nil {
 		return in, p.explain(err, "SELECT")
 	}
+	in.Grantee = strconv.Quote(in.User)
 	var have []string
 	if err = p.clock(ctx, &in); err == nil {
 		err = p.query(ctx, func(r rows) error { return scanStrings(r, &have) }, pgColumns, p.quoted)
@@ -41,7 +43,7 @@ func (p *postgres) inspect(ctx context.Context) (in Inspection, err error) {
 		return in, p.explain(err, "SELECT")
 	}
 	p.shape(&in, have)
-	if err = p.query(ctx, one(&in.Ledger, &in.CanRecord), pgLedger, quoted(p.beside(ledgerTable))); err != nil {
+	if err = p.query(ctx, one(&in.Ledger, &in.CanRecord), pgLedger, quoted(p.beside(ledgerTable), p.mark)); err != nil {
 		return in, p.explain(err, "SELECT")
 	}
 	in.CanRecord = in.CanRecord && in.Ledger
@@ -58,7 +60,7 @@ func (p *postgres) inspect(ctx context.Context) (in Inspection, err error) {
 			err = p.query(ctx, one(&channel, &in.Trigger), pgChannel, p.quoted)
 		}
 		if err == nil && in.CanSelect {
-			err = p.count(ctx, p.query, p.byWatcher, &in)
+			err = p.count(ctx, p.query, p.byWatcher, presentityDomain, &in)
 		}
 	}
 	if err != nil {

@@ -46,7 +46,7 @@ func (s *sqliteStore) inspect(ctx context.Context) (in Inspection, err error) {
 	if in.Index == "" {
 		in.CreateIndex = `CREATE INDEX "` + schema + `"."` + name + `_zonkeymwi" ON "` + name + `" (` + all + ")"
 	}
-	return in, s.count(ctx, s.query, s.byWatcher, &in)
+	return in, s.count(ctx, s.query, s.byWatcher, presentityDomain, &in)
 }
 
 // writable tries to write, no row. Another program that holds the file shows that it can be written.

@@ -95,7 +95,7 @@ func (p *postgres) ledgerFault(err error) error {
 	case "42P01", "3F000", "42703": // undefined table, schema, column
 		return fmt.Errorf("database table %s: %w: %s", name, err, mendLedger)
 	case "42501":
-		return fmt.Errorf("database table %s: %w: GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %q", name, err, quoted(name), p.user)
+		return fmt.Errorf("database table %s: %w: GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %q", name, err, quoted(name, p.mark), p.user)
 	}
 	return nil
 }

@@ -194,5 +194,8 @@ func (s subject) table() *table {
 	if p, ok := s.Store.(*postgres); ok {
 		return p.table
 	}
+	if m, ok := s.Store.(*mysqlStore); ok {
+		return m.table
+	}
 	return s.Store.(*sqliteStore).table
 }

@@ -34,6 +34,31 @@ func (s *seen) has(h uint64) bool {
 	return ok
 }
 
+// hashes reads all dialogs, as presentity_uri, watcher_username, watcher_domain and
+// the rest, and finds those that were not as they are.
+type hashes struct {
+	*table
+	byWatcher bool
+	since     Mark
+	now       seen
+	found     aorSet
+}
+
+func (h *hashes) scan(r rows) error {
+	for r.Next() {
+		var uri, user, domain, dialog string
+		if err := r.Scan(&uri, &user, &domain, &dialog); err != nil {
+			return err
+		}
+		is := h.hash(uri, user, domain, dialog)
+		h.now[is] = struct{}{}
+		if a, ok := addressOf(h.byWatcher, uri, user, domain); ok && h.since.seen != nil && !h.since.seen.has(is) {
+			h.found[a] = struct{}{}
+		}
+	}
+	return r.Err()
+}
+
 // aorSet collects AoRs, each once.
 type aorSet map[AoR]struct{}
 

@@ -16,6 +16,8 @@ var (
 	pgMigrations string
 	//go:embed migrate.sqlite.sql
 	liteMigrations string
+	//go:embed migrate.mysql.sql
+	myMigrations string
 )
 
 // migrator is a Store that can be migrated.
@@ -24,8 +26,8 @@ type migrator interface {
 	migrate(ctx context.Context) error
 }
 
-// Migrations returns the SQL, one transaction with comments, that installs the
-// trigger for Listen (not in SQLite) and the ledger. To apply it again is harmless.
+// Migrations returns the SQL, one transaction or statement with comments, that installs the
+// trigger for Listen (in PostgreSQL) and the ledger. To apply it again is harmless.
 func Migrations(c Config) (sql string, err error) {
 	err = c.migrator(func(m migrator) error { sql = m.migrations(); return nil })
 	return sql, err
@@ -99,4 +101,28 @@ func (s *sqliteStore) migrate(ctx context.Context) error {
 		err = s.explain(err)
 	}
 	return err
+}
+
+func (m *mysqlStore) migrations() string {
+	role := strings.Map(func(r rune) rune { // it stands in a comment of one line
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, m.user)
+	return strings.ReplaceAll(m.sql(myMigrations), "{role}", myText(role)+"@'%'")
+}
+
+func (m *mysqlStore) migrate(ctx context.Context) error {
+	err := m.query(ctx, one(), m.migrations())
+	switch myNumber(err) {
+	case 0:
+	case 1044, 1142:
+		return fmt.Errorf("database: user %q: %w: this takes somebody who may CREATE in the database of the table %s: "+
+			"use their URL, or have them apply what zonkeymwi migrate --print shows", m.user, err, m.name)
+	}
+	if err != nil {
+		return m.explain(err, "SELECT")
+	}
+	return nil
 }

@@ -16,8 +16,7 @@ var errPostgresURL = errors.New("database URL: want postgres://user:password@hos
 // delimiter in it is taken for a host, port or database, which pgx would show
 // later: so all that could be one is refused, and not quoted.
 func parsePostgresURL(s string) (*pgxpool.Config, error) {
-	_, rest, _ := strings.Cut(s, "://")
-	if at := strings.IndexByte(rest, '@'); at >= 0 && (strings.ContainsAny(rest[:at], "/?#") || strings.Contains(rest[at+1:], "@")) {
+	if bareDelimiter(s) {
 		return nil, errPostgresURL
 	}
 	cfg, err := pgxpool.ParseConfig(s)
@@ -31,6 +30,13 @@ func parsePostgresURL(s string) (*pgxpool.Config, error) {
 		return nil, errPostgresURL
 	}
 	return nil, errors.New("database URL: " + reason)
+}
+
+// bareDelimiter tells whether the password of a URL may have been cut in two.
+func bareDelimiter(url string) bool {
+	_, rest, _ := strings.Cut(url, "://")
+	at := strings.IndexByte(rest, '@')
+	return at >= 0 && (strings.ContainsAny(rest[:at], "/?#") || strings.Contains(rest[at+1:], "@"))
 }
 
 // code returns the SQLSTATE of an error that came from the server, else "".

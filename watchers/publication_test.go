@@ -66,6 +66,9 @@ func publicationsHostile(t *testing.T, s subject) {
 // A ledger made before there were publications works again after Migrate, with what it knew.
 func TestLedgerWithoutETag(t *testing.T) {
 	for _, e := range engines {
+		if e.ddl == "mysql" {
+			continue // it had publications from the start
+		}
 		t.Run(e.name, func(t *testing.T) {
 			db := e.open(t, "kamailio")
 			db.migrate(t)

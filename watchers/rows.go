@@ -104,12 +104,15 @@ func newBatch(aors []AoR, byWatcher bool) batch {
 	return b
 }
 
-// scan adds the dialogs in rows, as scanDialog reads them, to found, under the AoRs of b.
+// scan adds the dialogs in rows, as scanDialog reads them, to found, under the AoRs
+// of b. What a database took for one of them is left out unless its bytes are the same.
 func (b batch) scan(r rows, acked bool, found map[AoR][]Dialog) error {
-	byURI := make(map[string]AoR, len(b.aors))
-	if !b.byWatcher {
-		for _, a := range b.aors {
-			byURI[a.URI()] = a
+	asked := make(map[[2]string]AoR, len(b.aors))
+	for _, a := range b.aors {
+		if b.byWatcher {
+			asked[[2]string{a.User, a.Domain}] = a
+		} else {
+			asked[[2]string{a.URI()}] = a
 		}
 	}
 	for r.Next() {
@@ -117,11 +120,13 @@ func (b batch) scan(r rows, acked bool, found map[AoR][]Dialog) error {
 		if err != nil {
 			return err
 		}
-		a := AoR{d.WatcherUser, d.WatcherDomain}
-		if !b.byWatcher {
-			a = byURI[d.Presentity]
+		by := [2]string{d.Presentity}
+		if b.byWatcher {
+			by = [2]string{d.WatcherUser, d.WatcherDomain}
 		}
-		found[a] = append(found[a], d)
+		if a, ok := asked[by]; ok {
+			found[a] = append(found[a], d)
+		}
 	}
 	return r.Err()
 }

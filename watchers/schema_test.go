@@ -82,6 +82,7 @@ func TestTableName(t *testing.T) {
 	for _, c := range []struct{ engine, table, setup string }{
 		{"sqlite", "main.Watchers_2", `ALTER TABLE active_watchers RENAME TO "Watchers_2"`},
 		{"postgres", "Proxy.Watchers_2", `CREATE SCHEMA "Proxy"; ALTER TABLE active_watchers RENAME TO "Watchers_2"; ALTER TABLE "Watchers_2" SET SCHEMA "Proxy"`},
+		{"mysql", "{db}.Watchers_2", "RENAME TABLE active_watchers TO Watchers_2"},
 	} {
 		for _, e := range engines {
 			if e.name != c.engine {
@@ -92,7 +93,8 @@ func TestTableName(t *testing.T) {
 				a := user("named")
 				db.insert(t, a, row{})
 				db.exec(t, c.setup)
-				s := subject{db, db.store(t, Config{Table: c.table}), false}
+				table := strings.ReplaceAll(c.table, "{db}", db.url[strings.LastIndexByte(db.url, '/')+1:])
+				s := subject{db, db.store(t, Config{Table: table}), false}
 				d := s.one(t, a)
 				if got, err := s.Flavour(t.Context()); err != nil || got != OpenSIPS {
 					t.Errorf("Flavour: %v, %v", got, err)

@@ -40,6 +40,7 @@ var columns = []string{
 type table struct {
 	name   string // as configured
 	quoted string // as SQL wants it
+	mark   string // what it is quoted with
 	known  atomic.Int32
 	seed   maphash.Seed // of hash
 	absent bool         // or might as well be
@@ -55,11 +56,18 @@ func parseTable(name string) (*table, error) {
 	if !tableName.MatchString(name) {
 		return nil, fmt.Errorf("database table %q: want table or schema.table, of letters, digits and underscores, at most 63 each", name)
 	}
-	return &table{name: name, quoted: quoted(name), seed: maphash.MakeSeed()}, nil
+	t := &table{name: name, seed: maphash.MakeSeed()}
+	t.quote(`"`)
+	return t, nil
 }
 
+// quote has names quoted with mark.
+func (t *table) quote(mark string) { t.mark, t.quoted = mark, quoted(t.name, mark) }
+
 // quoted makes a checked name what SQL wants.
-func quoted(name string) string { return `"` + strings.ReplaceAll(name, ".", `"."`) + `"` }
+func quoted(name, mark string) string {
+	return mark + strings.ReplaceAll(name, ".", mark+"."+mark) + mark
+}
 
 // beside returns the name of a table in the same schema.
 func (t *table) beside(name string) string {
@@ -71,7 +79,7 @@ func (t *table) beside(name string) string {
 func (t *table) sql(statement string) string {
 	return strings.NewReplacer(
 		"{table}", t.quoted,
-		"{ledger}", quoted(t.beside(ledgerTable)),
+		"{ledger}", quoted(t.beside(ledgerTable), t.mark),
 		"{columns}", "w."+strings.Join(columns, ", w."),
 		"{event}", "event = 'message-summary'",
 	).Replace(statement)
