@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"zonkeymwi/ami"
@@ -18,7 +19,7 @@ type agent struct {
 	b *Bridge
 	s *ami.Session
 
-	slowUntil time.Time // no use asking before; only lookUp's, of which there is one at a time
+	slowUntil atomic.Int64 // Unix nanoseconds; no use asking for urgent messages before
 }
 
 // work serves the requests that come by UserEvent until ctx ends.
@@ -72,51 +73,4 @@ func (a *agent) read(ctx context.Context, name string) error {
 	}
 	b.poke()
 	return nil
-}
-
-// lit are the mailboxes of a batch that hold new messages.
-func (b *Bridge) lit(batch []work) (names []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range batch {
-		for _, x := range batch[i].m.boxes {
-			if x.holds.new > 0 {
-				names = append(names, x.name)
-			}
-		}
-	}
-	return names
-}
-
-// urgentTime is how long a lamp waits for the number of urgent messages.
-const urgentTime = 300 * time.Millisecond
-
-// urgent asks how many of the new messages are urgent, for all mailboxes of a
-// batch at once: neither events nor the list say it. What does not come in time
-// is left out.
-func (a *agent) urgent(ctx context.Context, batch []work) map[string]counts {
-	if time.Now().Before(a.slowUntil) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, urgentTime)
-	defer cancel()
-	var mu sync.Mutex
-	var asking sync.WaitGroup
-	found := make(map[string]counts)
-	for _, name := range a.b.lit(batch) {
-		asking.Go(func() {
-			c, err := a.s.MailboxCount(ctx, name)
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			found[name] = counts{new: clamp(c.New + c.Urgent), newUrgent: clamp(c.Urgent)}
-		})
-	}
-	asking.Wait()
-	if ctx.Err() != nil {
-		a.slowUntil = time.Now().Add(10 * time.Second)
-	}
-	return found
 }

@@ -112,7 +112,7 @@ func (b *Bridge) step(ctx context.Context, queries *sync.WaitGroup, deadline tim
 	l.busy = true
 	queries.Go(func() {
 		start := time.Now()
-		found, err := b.lookUp(ctx, batch, agent)
+		found, err := b.lookUp(ctx, queries, batch, agent)
 		b.o.Meter.LookedUp(time.Since(start), err == nil)
 		b.post(func() { b.lookedUp(ctx, queries, batch, found, err) })
 	})
@@ -188,14 +188,15 @@ type found struct {
 
 // lookUp asks for the dialogs of a whole batch in one query, and meanwhile
 // Asterisk for what its events leave out.
-func (b *Bridge) lookUp(ctx context.Context, batch []work, agent *agent) (f found, err error) {
+func (b *Bridge) lookUp(ctx context.Context, queries *sync.WaitGroup, batch []work, agent *agent) (f found, err error) {
+	if agent != nil && batch[0].paced {
+		defer func() { b.resyncUrgent(ctx, agent, batch, &f) }()
+	} else if agent != nil {
+		asked := b.askUrgent(ctx, queries, agent, batch)
+		defer func() { f.urgent = asked.leave() }()
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	if agent != nil {
-		var asking sync.WaitGroup
-		defer asking.Wait()
-		asking.Go(func() { f.urgent = agent.urgent(ctx, batch) })
-	}
 	if b.o.CSeq == CSeqAhead {
 		if f.flavour, err = b.o.Dialogs.Flavour(ctx); err != nil {
 			return f, err

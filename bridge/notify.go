@@ -70,26 +70,6 @@ func (b *Bridge) notifyAll(batch []work, jobs []job, now time.Time) {
 	}
 }
 
-// addUrgent completes what the mailboxes hold, unless they have changed since.
-func (b *Bridge) addUrgent(w *work, urgent map[string]counts) {
-	if len(urgent) == 0 {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	current := w.m.want == w.want
-	for i := range w.m.boxes {
-		x := &w.m.boxes[i]
-		if found, ok := urgent[x.name]; ok && found.new == x.holds.new {
-			x.holds.newUrgent = found.newUrgent
-		}
-	}
-	w.m.sum()
-	if current {
-		w.want = w.m.want
-	}
-}
-
 // update takes the rows of a mailbox as they were just read. A dialog whose row
 // has gone is kept until it would have expired: should it come back, its CSeq
 // must go on rising.
