@@ -100,7 +100,7 @@ func (m *mysqlStore) find(ctx context.Context, b batch, acked bool, found map[Ao
 		sql = m.withLog
 	}
 	sql, args := b.fill(sql)
-	err := m.query(ctx, func(r rows) error { return b.scan(r, acked, found) }, sql, args...)
+	err := m.query(ctx, func(r rows) error { return b.scan(r, func() (Dialog, error) { return scanDialog(r, acked) }, found) }, sql, args...)
 	if !foreign(err) {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -63,7 +64,7 @@ func openPostgres(c Config, t *table) (Store, error) {
 		lookup = pgByWatcher
 	}
 	return &postgres{table: t, pool: pool, user: conn.User, byWatcher: c.ByWatcher, quiet: keepAlive,
-		lookup: t.sql(lookup), withLedger: t.sql(joinLedger(lookup)), draw: t.sql(pgNextCSeq)}, nil
+		lookup: asText(t.sql(lookup)), withLedger: asText(t.sql(joinLedger(lookup))), draw: t.sql(pgNextCSeq)}, nil
 }
 
 func (p *postgres) Close() { p.pool.Close() }
@@ -79,7 +80,9 @@ func (p *postgres) Dialogs(ctx context.Context, aors []AoR) (map[AoR][]Dialog, e
 		if acked {
 			sql = p.withLedger
 		}
-		return p.query(ctx, func(r rows) error { return b.scan(r, acked, found) }, sql, b.pgArgs()...)
+		return p.query(ctx, func(r rows) error {
+			return b.scan(r, func() (Dialog, error) { return scanText(r.(pgx.Rows), acked) }, found)
+		}, sql, b.pgArgs()...)
 	}, p.ledgerFault)
 	if err != nil {
 		return nil, p.explain(err, "SELECT")

@@ -104,9 +104,9 @@ func newBatch(aors []AoR, byWatcher bool) batch {
 	return b
 }
 
-// scan adds the dialogs in rows, as scanDialog reads them, to found, under the AoRs
+// scan adds the dialogs in rows, as read reads each, to found, under the AoRs
 // of b. What a database took for one of them is left out unless its bytes are the same.
-func (b batch) scan(r rows, acked bool, found map[AoR][]Dialog) error {
+func (b batch) scan(r rows, read func() (Dialog, error), found map[AoR][]Dialog) error {
 	asked := make(map[[2]string]AoR, len(b.aors))
 	for _, a := range b.aors {
 		if b.byWatcher {
@@ -116,7 +116,7 @@ func (b batch) scan(r rows, acked bool, found map[AoR][]Dialog) error {
 		}
 	}
 	for r.Next() {
-		d, err := scanDialog(r, acked)
+		d, err := read()
 		if err != nil {
 			return err
 		}

@@ -77,7 +77,7 @@ func (s *sqliteStore) Dialogs(ctx context.Context, aors []AoR) (map[AoR][]Dialog
 		if acked {
 			sql = s.withLedger
 		}
-		return s.query(ctx, func(r rows) error { return b.scan(r, acked, found) }, sql, asJSON(keys))
+		return s.query(ctx, func(r rows) error { return b.scan(r, func() (Dialog, error) { return scanDialog(r, acked) }, found) }, sql, asJSON(keys))
 	}, s.ledgerFault)
 	if err != nil {
 		return nil, err
