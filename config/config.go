@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-//go:generate go test -run TestExampleFile -update
+//go:generate go test -run Test(Example|Reference)File -update
 
 // The values of the settings that have a fixed choice. The first of each is
 // the default.
