@@ -130,17 +130,31 @@ func (s *Session) send(name string, list bool, headers []Header) (*call, error) 
 	return c, nil
 }
 
-// write writes an action, and whatever others have to write by then: many
-// actions at once are few packets. It ends the session when it fails, as half an
-// action may have gone out; who has left an action to others hears of it so.
+// write writes an action, unless somebody else is writing, who takes it along:
+// many actions at once are few packets.
 func (s *Session) write(text string) error {
 	s.wmu.Lock()
-	defer s.wmu.Unlock()
 	s.unsent = append(s.unsent, text...)
+	s.wmu.Unlock()
+	return s.hold()()
+}
+
+// hold has what is written wait for flush, unless somebody else is writing.
+func (s *Session) hold() (flush func() error) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
 	if s.writing {
-		return nil
+		return func() error { return nil }
 	}
 	s.writing = true
+	return s.flush
+}
+
+// flush ends the session when it fails, as half an action may have gone out; who
+// has left an action to others hears of it so.
+func (s *Session) flush() error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
 	defer func() { s.writing = false }()
 	for len(s.unsent) > 0 {
 		batch := s.unsent

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Answers come in any order, with events between that carry the same ActionID and claim to be responses.
@@ -46,6 +47,46 @@ func TestAnswersFindTheirActions(t *testing.T) {
 	s.Close()
 	want := append(slices.Repeat(log{"user event Spoof"}, n), "Response Success", "Response Error")
 	equal(t, "the handler got", got, want)
+}
+
+// Many mailboxes are asked for in one packet; what is not answered, answered with
+// an error, or cannot be sent is absent, and keeps nothing else.
+func TestMailboxCounts(t *testing.T) {
+	s := dial(t, Handler{}, func(s *server) {
+		s.expect("Mailbox: 0")
+		for i := 1; i < 4; i++ {
+			if s.in.Buffered() == 0 {
+				t.Error("the actions came in several packets")
+			}
+			id := s.id
+			s.expect(fmt.Sprint("Mailbox: ", i))
+			s.id, id = id, s.id
+			if i != 2 {
+				s.send("Response: Success\r\nActionID: $id\r\nUrgMessages: 1\r\nNewMessages: 2\r\nOldMessages: 3\r\n\r\n")
+			} else {
+				s.send("Response: Error\r\nActionID: $id\r\nMessage: Mailbox not specified\r\n\r\n")
+			}
+			s.id = id
+		}
+		s.expect("Action: Ping") // the last was not answered
+		s.send("Response: Success\r\nActionID: $id\r\nPing: Pong\r\n\r\n")
+		s.untilClosed()
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	got := s.MailboxCounts(ctx, []string{"0", "1\r\nAction: Logoff", "1", "2", "3"})
+	want := Counts{New: 2, Old: 3, Urgent: 1}
+	if len(got) != 2 || got["0"] != want || got["2"] != want {
+		t.Errorf("%+v", got)
+	}
+	if m, err := s.Do(t.Context(), "Ping"); err != nil || m.Get("Ping") != "Pong" {
+		t.Error(m, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.calls) > 0 {
+		t.Errorf("%d calls are still waited for", len(s.calls))
+	}
 }
 
 func TestMailboxCountOfTheRecording(t *testing.T) {

@@ -40,10 +40,41 @@ type Counts struct{ New, Old, Urgent int }
 
 // MailboxCount asks for one mailbox, "202@context". An unknown mailbox has zeros and no error.
 func (s *Session) MailboxCount(ctx context.Context, mailbox string) (Counts, error) {
-	m, err := s.Do(ctx, "MailboxCount", Header{"Mailbox", mailbox})
+	m, err := s.Do(ctx, mailboxCount, Header{"Mailbox", mailbox})
 	if err != nil {
 		return Counts{}, err
 	}
+	return countsOf(m, mailbox)
+}
+
+const mailboxCount = "MailboxCount"
+
+// MailboxCounts asks for many mailboxes at once, in few packets. Absent is what could not be had before ctx ended.
+func (s *Session) MailboxCounts(ctx context.Context, mailboxes []string) map[string]Counts {
+	flush := s.hold()
+	calls := make([]*call, len(mailboxes))
+	for i, mailbox := range mailboxes {
+		calls[i], _ = s.send(mailboxCount, false, []Header{{"Mailbox", mailbox}}) // nil where the name cannot be sent
+	}
+	_ = flush() // it has ended the session if it failed, so that nobody waits
+	found := make(map[string]Counts, len(mailboxes))
+	for i, c := range calls {
+		if c == nil {
+			continue
+		}
+		m, err := s.response(ctx, mailboxCount, c)
+		s.forget(c)
+		if err != nil {
+			continue
+		}
+		if counts, err := countsOf(m, mailboxes[i]); err == nil {
+			found[mailboxes[i]] = counts
+		}
+	}
+	return found
+}
+
+func countsOf(m Message, mailbox string) (Counts, error) {
 	fresh, okNew := count(m.Get("NewMessages"))
 	old, okOld := count(m.Get("OldMessages"))
 	urgent, okUrgent := count(m.Get("UrgMessages"))

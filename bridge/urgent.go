@@ -24,21 +24,10 @@ func (a *agent) urgent(ctx context.Context, names []string) map[string]counts {
 	}
 	ctx, cancel := context.WithTimeout(ctx, urgentTime)
 	defer cancel()
-	var mu sync.Mutex
-	var asking sync.WaitGroup
-	found := make(map[string]counts)
-	for _, name := range names {
-		asking.Go(func() {
-			c, err := a.s.MailboxCount(ctx, name)
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			found[name] = counts{new: clamp(c.New + c.Urgent), newUrgent: clamp(c.Urgent)}
-		})
+	found := make(map[string]counts, len(names))
+	for name, c := range a.s.MailboxCounts(ctx, names) {
+		found[name] = counts{new: clamp(c.New + c.Urgent), newUrgent: clamp(c.Urgent)}
 	}
-	asking.Wait()
 	if ctx.Err() != nil {
 		a.slowUntil.Store(time.Now().Add(urgentPause).UnixNano())
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -64,7 +65,14 @@ func openPostgres(c Config, t *table) (Store, error) {
 		lookup = pgByWatcher
 	}
 	return &postgres{table: t, pool: pool, user: conn.User, byWatcher: c.ByWatcher, quiet: keepAlive,
-		lookup: asText(t.sql(lookup)), withLedger: asText(t.sql(joinLedger(lookup))), draw: t.sql(pgNextCSeq)}, nil
+		lookup: asText(t.sql(lookup)), withLedger: t.pgWithLedger(lookup), draw: t.sql(pgNextCSeq)}, nil
+}
+
+// pgWithLedger reads the dialogs first and then what the ledger knows of them. In
+// one join PostgreSQL would rather read both tables whole for a large batch.
+func (t *table) pgWithLedger(lookup string) string {
+	join := strings.Replace(joinLedger("SELECT {columns} FROM {table} AS w"), "{table}", "dialogs", 1)
+	return "WITH dialogs AS MATERIALIZED (" + t.sql(lookup) + ")\n" + asText(t.sql(join))
 }
 
 func (p *postgres) Close() { p.pool.Close() }

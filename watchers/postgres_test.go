@@ -209,7 +209,7 @@ func explainPlan(t *testing.T, s *postgres, lookup, mode string) string {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	uris := strings.Join(newBatch(filled(100), false).pgArgs()[0].([]string), ",")
+	uris := strings.Join(newBatch(filled(500), false).pgArgs()[0].([]string), ",")
 	for _, statement := range []string{"SET plan_cache_mode = " + mode, "DEALLOCATE ALL", "PREPARE lookup AS " + lookup} {
 		if _, err := conn.Exec(t.Context(), statement, pgx.QueryExecModeSimpleProtocol); err != nil {
 			t.Fatal(err)
