@@ -1,8 +1,12 @@
 package mytest
 
 import (
+	"bytes"
+	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // nobody is whom root runs the server as, which refuses to run as root.
@@ -28,4 +32,25 @@ func giveAway(paths ...string) error {
 		}
 	}
 	return nil
+}
+
+// untilStopped returns when every thread has obeyed SIGSTOP: one that runs may still answer.
+func untilStopped(pid int) error {
+	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil {
+			return err
+		}
+		running := 0
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread)
+			if err != nil || !bytes.Contains(stat, []byte(") T ")) {
+				running++
+			}
+		}
+		if running == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("process %d does not stop", pid)
 }

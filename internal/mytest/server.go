@@ -155,7 +155,12 @@ func (s *Server) Restart() error {
 
 // Pause freezes the server: connections stay open, nothing is answered, and new
 // connections are accepted by the kernel alone. Resume or Stop ends it.
-func (s *Server) Pause() error { return s.cmd.Process.Signal(syscall.SIGSTOP) }
+func (s *Server) Pause() error {
+	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return untilStopped(s.cmd.Process.Pid)
+}
 
 // Resume lets a paused server go on.
 func (s *Server) Resume() error { return s.cmd.Process.Signal(syscall.SIGCONT) }
