@@ -47,11 +47,11 @@ func (r *reader) inPlace() bool {
 	b, _ := r.br.Peek(r.br.Buffered())
 	used := 0
 	for {
-		mailbox, n := parseWaiting(b[used:], &r.names)
+		name, fresh, old, n := parseWaiting(b[used:])
 		if n == 0 {
 			break
 		}
-		r.waiting(mailbox)
+		r.waiting(Mailbox{Name: r.names.copy(name), New: fresh, Old: old})
 		used += n
 	}
 	r.br.Discard(used)

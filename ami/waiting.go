@@ -11,37 +11,37 @@ type Mailbox struct {
 
 // parseWaiting parses a MessageWaiting event at the start of b if it is complete and has exactly the
 // form Asterisk gives it, and returns its length. Anything else is 0: the caller then parses it header
-// by header (messageWaiting), which must come to the same result.
+// by header (messageWaiting), which must come to the same result. The name is a part of b.
 //
 // Mailbox, Waiting, New and Old are the last four lines. Of what precedes them (channel headers and
 // variables, whose text callers choose) nothing can pass itself off as the mailbox.
-func parseWaiting(b []byte, names *names) (Mailbox, int) {
+func parseWaiting(b []byte) (name []byte, fresh, old, length int) {
 	const first, usual, mailbox = "Event: MessageWaiting\r\n", "Privilege: call,all\r\n", "Mailbox: "
 	at := len(first)
 	if hasPrefix(b, first+usual) {
 		at += len(usual)
 	} else if !hasPrefix(b, first) {
-		return Mailbox{}, 0
+		return nil, 0, 0, 0
 	}
 	for !hasPrefix(b[at:], mailbox) {
 		n := bytes.IndexByte(b[at:], '\n')
 		if n <= 1 { // incomplete, or perhaps an empty line
-			return Mailbox{}, 0
+			return nil, 0, 0, 0
 		}
 		at += n + 1
 	}
 	at += len(mailbox)
 	size := bytes.IndexByte(b[at:], '\n') - 1
 	if size < 1 || b[at] <= ' ' || b[at+size] != '\r' {
-		return Mailbox{}, 0
+		return nil, 0, 0, 0
 	}
-	name := b[at : at+size]
-	fresh, old, n := numbers(b[at+size+2:])
-	at += size + 2 + n
-	if n == 0 || at > maxLine {
-		return Mailbox{}, 0
+	name = b[at : at+size]
+	fresh, old, length = numbers(b[at+size+2:])
+	at += size + 2 + length
+	if length == 0 || at > maxLine {
+		return nil, 0, 0, 0
 	}
-	return Mailbox{Name: names.copy(name), New: fresh, Old: old}, at
+	return name, fresh, old, at
 }
 
 // numbers reads the event's last three lines and the empty one after them. Length 0: it could not.

@@ -125,7 +125,7 @@ func TestWaitingForms(t *testing.T) {
 			short, long := waitings(c.stream)
 			equal(t, "short", short, c.want)
 			equal(t, "long", long, c.want)
-			if _, n := parseWaiting([]byte(c.stream), new(names)); (n == len(c.stream)) != c.short || n != 0 != c.short {
+			if _, _, _, n := parseWaiting([]byte(c.stream)); (n == len(c.stream)) != c.short || n != 0 != c.short {
 				t.Errorf("parsed in place: %d of %d bytes", n, len(c.stream))
 			}
 			next, _ := waitings(c.stream + plain)
@@ -138,8 +138,8 @@ func TestWaitingForms(t *testing.T) {
 func TestWaitingIncomplete(t *testing.T) {
 	event := block(t, "voicemail-left", "Event: MessageWaiting")
 	for cut := range event {
-		if b, n := parseWaiting([]byte(event[:cut]), new(names)); n != 0 {
-			t.Fatalf("cut at %d: %+v", cut, b)
+		if name, _, _, n := parseWaiting([]byte(event[:cut])); n != 0 {
+			t.Fatalf("cut at %d: %q", cut, name)
 		}
 	}
 }

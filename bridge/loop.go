@@ -36,37 +36,43 @@ const (
 	lastLookupGap = 10 * time.Second
 )
 
+// run is one run of the loop.
+type run struct {
+	ctx      context.Context // of its queries
+	queries  sync.WaitGroup
+	deadline time.Time // of the stop; zero: none is under way
+}
+
 // runLoop reconciles until ctx ends and what was under way then is done. It
 // waits for nobody: what takes time is done elsewhere and posts its result.
 func (b *Bridge) runLoop(ctx context.Context) {
 	defer close(b.ended)
-	var deadline time.Time // of the stop; zero: none is under way
 	stop := ctx.Done()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var queries sync.WaitGroup
-	defer queries.Wait()
+	r := &run{ctx: ctx}
+	defer r.queries.Wait()
 	defer cancel()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		b.runPosted()
 		b.markDue(time.Now())
-		if b.step(ctx, &queries, deadline) {
+		if b.step(r) {
 			continue
 		}
-		if !deadline.IsZero() && (b.finished() || !time.Now().Before(deadline)) {
+		if !r.deadline.IsZero() && (b.finished() || !time.Now().Before(r.deadline)) {
 			if n := b.loop.inFlight; n > 0 {
 				b.log.Warn("stopped with NOTIFYs under way", zap.String("event", "notify_abandoned"), zap.Int("notifies", n))
 			}
 			return
 		}
-		timer.Reset(b.untilNext(deadline))
+		timer.Reset(b.untilNext(r.deadline))
 		select {
 		case <-b.wake:
 		case <-timer.C:
 		case <-stop:
 			stop = nil
-			deadline = time.Now().Add(b.o.Drain)
+			r.deadline = time.Now().Add(b.o.Drain)
 		}
 	}
 }
@@ -83,16 +89,16 @@ func (b *Bridge) runPosted() {
 }
 
 // step sends one batch of dirty mailboxes to the database, and tells whether
-// there was one. One is there at a time, so that a mailbox's states keep their
-// order.
-func (b *Bridge) step(ctx context.Context, queries *sync.WaitGroup, deadline time.Time) bool {
+// there was one. One is between there and its NOTIFYs at a time, so that a
+// mailbox's states keep their order.
+func (b *Bridge) step(r *run) bool {
 	l := &b.loop
 	now := time.Now()
 	if l.busy || now.Before(l.lookupAt) || l.inFlight >= maxInFlight || !l.breaker.lets(now) {
 		return false
 	}
 	most, pace := max(1, l.most), 0
-	if deadline.IsZero() && !now.Before(l.pacedAt) && l.inFlight < pacedInFlight {
+	if r.deadline.IsZero() && !now.Before(l.pacedAt) && l.inFlight < pacedInFlight {
 		pace = l.pace(b.live.Load().Rate)
 	}
 	if l.breaker.open {
@@ -110,11 +116,11 @@ func (b *Bridge) step(ctx context.Context, queries *sync.WaitGroup, deadline tim
 	}
 	b.logReceived(batch)
 	l.busy = true
-	queries.Go(func() {
+	r.queries.Go(func() {
 		start := time.Now()
-		found, err := b.lookUp(ctx, queries, batch, agent)
+		found, err := b.lookUp(r, batch, agent)
 		b.o.Meter.LookedUp(time.Since(start), err == nil)
-		b.post(func() { b.lookedUp(ctx, queries, batch, found, err) })
+		b.post(func() { b.lookedUp(r, batch, found, err) })
 	})
 	return true
 }
@@ -131,7 +137,7 @@ func (l *loop) pace(rate int) int {
 }
 
 // lookedUp goes on with a batch whose dialogs were found.
-func (b *Bridge) lookedUp(ctx context.Context, queries *sync.WaitGroup, batch []work, found found, err error) {
+func (b *Bridge) lookedUp(r *run, batch []work, found found, err error) {
 	if err != nil {
 		b.lookupFailed(batch, err)
 		return
@@ -139,31 +145,31 @@ func (b *Bridge) lookedUp(ctx context.Context, queries *sync.WaitGroup, batch []
 	now := time.Now()
 	jobs := b.jobs(batch, found, now)
 	if b.o.CSeq != CSeqDatabase || len(jobs) == 0 {
-		b.numbered(ctx, queries, batch, b.number(jobs, b.base(found, now), now))
+		b.numbered(r, batch, b.number(jobs, b.base(found, now), now))
 		return
 	}
-	queries.Go(func() {
-		base, err := b.counted(ctx, jobs)
+	r.queries.Go(func() {
+		base, err := b.counted(r.ctx, jobs)
 		b.post(func() {
 			if err != nil {
 				b.lookupFailed(batch, err)
 				return
 			}
-			b.numbered(ctx, queries, batch, b.number(jobs, base, time.Now()))
+			b.numbered(r, batch, b.number(jobs, base, time.Now()))
 		})
 	})
 }
 
 // numbered sends the jobs of a batch, once the ledger no longer claims that
 // their phones show something else.
-func (b *Bridge) numbered(ctx context.Context, queries *sync.WaitGroup, batch []work, jobs []job) {
+func (b *Bridge) numbered(r *run, batch []work, jobs []job) {
 	if b.o.Ledger == nil || len(jobs) == 0 {
-		b.notifyAll(batch, jobs, time.Now())
+		b.notifyAll(r, batch, jobs, time.Now())
 		return
 	}
-	queries.Go(func() {
-		b.ledger.void(ctx, jobs)
-		b.post(func() { b.notifyAll(batch, jobs, time.Now()) })
+	r.queries.Go(func() {
+		b.ledger.void(r.ctx, jobs)
+		b.post(func() { b.notifyAll(r, batch, jobs, time.Now()) })
 	})
 }
 
@@ -188,14 +194,14 @@ type found struct {
 
 // lookUp asks for the dialogs of a whole batch in one query, and meanwhile
 // Asterisk for what its events leave out.
-func (b *Bridge) lookUp(ctx context.Context, queries *sync.WaitGroup, batch []work, agent *agent) (f found, err error) {
+func (b *Bridge) lookUp(r *run, batch []work, agent *agent) (f found, err error) {
 	if agent != nil && batch[0].paced {
-		defer func() { b.resyncUrgent(ctx, agent, batch, &f) }()
+		defer func() { b.resyncUrgent(r.ctx, agent, batch, &f) }()
 	} else if agent != nil {
-		asked := b.askUrgent(ctx, queries, agent, batch)
+		asked := b.askUrgent(r, agent, batch)
 		defer func() { f.urgent = asked.leave() }()
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	ctx, cancel := context.WithTimeout(r.ctx, lookupTimeout)
 	defer cancel()
 	if b.o.CSeq == CSeqAhead {
 		if f.flavour, err = b.o.Dialogs.Flavour(ctx); err != nil {

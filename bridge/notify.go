@@ -46,27 +46,32 @@ func (b *Bridge) jobs(batch []work, f found, now time.Time) (jobs []job) {
 	return jobs
 }
 
-// notifyAll sends the jobs of a batch, which is done then.
-func (b *Bridge) notifyAll(batch []work, jobs []job, now time.Time) {
-	paced := 0
-	for _, j := range jobs {
-		if why := j.d.skipped(now); why != "" { // it has expired since it was read
+// notifyAll sends the jobs of a batch, which is done then. Meanwhile the database
+// works on the next.
+func (b *Bridge) notifyAll(r *run, batch []work, jobs []job, now time.Time) {
+	jobs = slices.DeleteFunc(jobs, func(j job) bool {
+		why := j.d.skipped(now) // it has expired since it was read
+		if why != "" {
 			j.d.refuseDemands(why)
-			continue
 		}
-		if j.w.paced {
-			paced++
-		}
-		b.send(j, now)
-	}
+		return why != ""
+	})
+	l := &b.loop
+	l.busy = false
+	l.inFlight += len(jobs)
 	if len(batch) > 0 && batch[0].paced {
-		b.loop.share = float64(paced) / float64(len(batch))
+		l.share = float64(len(jobs)) / float64(len(batch))
+		spent := time.Duration(len(jobs)) * time.Second / time.Duration(b.live.Load().Rate)
+		l.pacedAt = later(l.pacedAt, now).Add(spent)
 	}
-	spent := time.Duration(paced) * time.Second / time.Duration(b.live.Load().Rate)
-	b.loop.pacedAt = later(b.loop.pacedAt, now).Add(spent)
-	b.loop.busy = false
 	for i := range batch {
 		b.checkConverged(batch[i].m, now)
+	}
+	if !l.breaker.open {
+		b.step(r)
+	}
+	for _, j := range jobs {
+		b.send(j, now)
 	}
 }
 
@@ -207,7 +212,6 @@ func (b *Bridge) send(j job, now time.Time) {
 	if d.outside != nil {
 		d.outside.untaken = ""
 	}
-	b.loop.inFlight++
 	done := func(result sipua.Outcome) {
 		o.Outcome = result
 		b.post(func() { b.settle(o, time.Now()) })

@@ -42,14 +42,14 @@ type asked struct {
 }
 
 // askUrgent asks for the mailboxes of a batch.
-func (b *Bridge) askUrgent(ctx context.Context, queries *sync.WaitGroup, a *agent, batch []work) *asked {
+func (b *Bridge) askUrgent(r *run, a *agent, batch []work) *asked {
 	q := new(asked)
 	names := b.lit(batch, nil)
 	if len(names) == 0 {
 		return q
 	}
-	queries.Go(func() {
-		found := a.urgent(ctx, names)
+	r.queries.Go(func() {
+		found := a.urgent(r.ctx, names)
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		if q.found = found; q.left && len(found) > 0 {

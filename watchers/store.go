@@ -49,6 +49,18 @@ type Store interface {
 	// Config.Ledger is set or not; absent is what it knows nothing of.
 	Acked(ctx context.Context, keys []Key) (map[Key]Acked, error)
 
+	// Survey reads the whole table, and what the ledger has of each dialog, in one
+	// statement, whether Config.Ledger is set or not: so a resync of very many
+	// mailboxes need not look up those whose phones show all. Each message-summary
+	// row, live or not, is one call of each, on the caller's goroutine, but for
+	// those whose presentity_uri is no sip:user@domain (with Config.ByWatcher all
+	// have an AoR). acked tells that the ledger's entry is of the subscription's
+	// present state: RemoteCSeq, Expires and the bytes of Contact are the same;
+	// new and old are its counts then, else 0. Urgent messages are not told.
+	// each must not block, nor call the Store: a connection waits for it. An
+	// error may come after some calls. 100 000 rows take COST.
+	Survey(ctx context.Context, each func(user AoR, acked bool, new, old uint32)) error
+
 	// Prune deletes what the ledger has of dialogs and publications that ended
 	// over an hour ago, a thousand at a time, and returns how many. An error may come
 	// after some.
