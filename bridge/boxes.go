@@ -13,7 +13,7 @@ import (
 type box struct {
 	name  string // as Asterisk calls it
 	holds counts
-	round uint64 // the last resync that listed it; 0: none did
+	round uint32 // the last resync that listed it; 0: none did
 }
 
 // Shares says whose lamps a mailbox lights beside its own user's.
@@ -88,7 +88,7 @@ func (m *mailbox) sum() {
 // plus adds, up to what a body can say.
 func (c counts) plus(d counts) counts {
 	add := func(a, b uint32) uint32 { return uint32(min(uint64(a)+uint64(b), math.MaxUint32)) }
-	return counts{add(c.new, d.new), add(c.old, d.old), add(c.newUrgent, d.newUrgent), add(c.oldUrgent, d.oldUrgent)}
+	return counts{add(c.new, d.new), add(c.old, d.old), add(c.newUrgent, d.newUrgent)}
 }
 
 // settled tells whether a mailbox holds what it did and every phone shows it:

@@ -73,7 +73,7 @@ func (b *Bridge) climb(d *dialog) uint32 {
 	switch {
 	case b.o.CSeq == CSeqAhead:
 		return min(d.climb, aheadClimb)
-	case d.tooLow < 3:
+	case d.troubles().tooLow < 3:
 		return 0 // the clock's next number is likely to do
 	}
 	return min(d.climb, clockClimb)

@@ -95,16 +95,16 @@ func (w *work) serve(dialogs []read, now time.Time) {
 		for _, d := range dialogs {
 			switch {
 			case d.live(now) != "":
-			case d.dead != "":
+			case d.dead() != "":
 				demand.waiting++
-				demand.answer(undelivered(d.dead))
+				demand.answer(undelivered(d.dead()))
 			default:
 				demand.waiting++
 				if d.wish == nil {
 					d.wish = new(wish)
 				}
 				d.wish.demands = append(d.wish.demands, demand)
-				d.notUntil = time.Time{} // an operator does not wait for a back-off
+				d.ill().notUntil = time.Time{} // an operator does not wait for a back-off
 				if demand.counts != nil {
 					d.wish.override = demand.counts
 				}

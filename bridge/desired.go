@@ -7,29 +7,35 @@ import (
 	"zonkeymwi/watchers"
 )
 
-// counts is what a mailbox holds. new includes the urgent ones.
+// counts is what a mailbox holds. new includes the urgent ones; how many of the
+// old ones are urgent Asterisk does not tell.
 type counts struct {
-	new, old, newUrgent, oldUrgent uint32
+	new, old, newUrgent uint32
 }
 
 // A change is the reason a mailbox is dirty; its id stands in every log line
 // of the steps that it leads to.
 type change struct {
 	id       changeID
-	why      string // one of the below
 	received time.Time
-	events   int // how many AMI messages it stands for
+	events   uint32 // how many AMI messages it stands for
+	why      why
 }
 
-// The reasons of a change.
-const (
-	whyEvent  = "event"  // MessageWaiting
-	whyResync = "resync" // an entry of VoicemailUsersList
-	whyForced = "forced" // an operator
+// why is the reason of a change.
+type why uint8
 
-	whySubscribed = "subscribed" // a phone subscribed, or did again
-	whyVanished   = "vanished"   // Asterisk no longer lists the mailbox
+const (
+	whyEvent      why = iota // MessageWaiting
+	whyResync                // an entry of VoicemailUsersList
+	whyForced                // an operator
+	whySubscribed            // a phone subscribed, or did again
+	whyVanished              // Asterisk no longer lists the mailbox
 )
+
+func (w why) String() string {
+	return [...]string{"event", "resync", "forced", "subscribed", "vanished"}[w]
+}
 
 // mailbox is one user's voicemail, in one mailbox or more, and phones.
 type mailbox struct {
@@ -39,21 +45,19 @@ type mailbox struct {
 	boxes   []box
 	want    counts // what they hold together
 	known   bool   // Asterisk has said what they hold
-	version uint64 // counts how often it did
-	change  change
 	queue   queue
+	version uint64 // counts how often Asterisk did
+	change  change
 	since   time.Time // since when it may not be converged; zero: it is
 	demands []*demand // of operators, to be served with the next look
 
 	// The loop's own.
-	dialogs []*dialog
-	last    change    // the change that the loop works on
-	retryAt time.Time // when the loop looks at it again by itself; zero: never
-	retryQ  queue     // and how urgent that is
-
-	retryIndex int // in the loop's heap
-
-	failedAt uint64 // loop.lookups when a lookup of it alone failed; 0: none did
+	dialogs    []*dialog
+	last       change    // the change that the loop works on
+	retryAt    time.Time // when the loop looks at it again by itself; zero: never
+	retryQ     queue     // and how urgent that is
+	retryIndex int32     // in the loop's heap
+	failedAt   uint64    // loop.lookups when a lookup of it alone failed; 0: none did
 }
 
 // queue says in which queue a mailbox waits.
@@ -70,7 +74,7 @@ const (
 // mailboxes and never by events.
 type desired struct {
 	mailboxes map[watchers.AoR]*mailbox
-	round     uint64 // of the resync under way, or the last
+	round     uint32 // of the resync under way, or the last
 	fresh     []*mailbox
 	paced     []*mailbox // may hold some that have moved to fresh since
 }

@@ -23,12 +23,10 @@ type dialog struct {
 	// send.
 	acked counts
 
-	cseq     uint32 // highest that was sent
-	climb    uint32 // sip.cseq = "ahead": what to add after a 500
-	failures int32  // in a row
-	tooLow   int32  // 500s in a row, which are no failures yet
-	status   int8   // of the row
-	kind     sipmsg.Kind
+	cseq   uint32 // highest that was sent
+	climb  uint32 // sip.cseq = "ahead": what to add after a 500
+	status int8   // of the row
+	kind   sipmsg.Kind
 
 	shows    bool // acked is known to be so
 	toldHere bool // it has been sent something in this state of its subscription
@@ -37,12 +35,38 @@ type dialog struct {
 	again    bool // something changed while it was in flight
 	gone     bool // its row is not there any more
 
-	sentAt   time.Time // of the last NOTIFY
+	sentAt  time.Time // of the last NOTIFY
+	trouble *trouble  // nil: none
+	wish    *wish     // of operators; nil: none
+	outside *outside  // nil: it is a subscription
+}
+
+// trouble is what went wrong since a dialog last went well, as few have not.
+type trouble struct {
+	failures int       // in a row
+	tooLow   int       // 500s in a row, which are no failures yet
 	notUntil time.Time // back-off
 	dead     string    // why nothing more is sent until the row changes; "": alive
-	wish     *wish     // of operators; nil: none
-	outside  *outside  // nil: it is a subscription
 }
+
+// troubles are a dialog's, perhaps none.
+func (d *dialog) troubles() trouble {
+	if d.trouble == nil {
+		return trouble{}
+	}
+	return *d.trouble
+}
+
+// ill is where a dialog's troubles are noted.
+func (d *dialog) ill() *trouble {
+	if d.trouble == nil {
+		d.trouble = new(trouble)
+	}
+	return d.trouble
+}
+
+// dead tells why nothing more is sent until the row changes, "" where it is.
+func (d *dialog) dead() string { return d.troubles().dead }
 
 // wish is what operators want of the next NOTIFY: its answer, and perhaps that
 // it tells other counts than the mailbox's, once.
@@ -65,7 +89,7 @@ func (d *dialog) skipped(now time.Time) string {
 	if d.gone {
 		return "gone"
 	}
-	return firstOf(d.live(now), d.dead)
+	return firstOf(d.live(now), d.dead())
 }
 
 // live tells why its row says that nothing may be sent, "" when something may.
@@ -96,8 +120,7 @@ func stampOf(row *watchers.Dialog) stamp {
 // went wrong in the one before.
 func (d *dialog) update(row *watchers.Dialog, now time.Time) {
 	if s := stampOf(row); s != d.stamp {
-		d.stamp, d.shows, d.toldHere = s, false, false
-		d.failures, d.tooLow, d.notUntil, d.dead = 0, 0, time.Time{}, ""
+		d.stamp, d.shows, d.toldHere, d.trouble = s, false, false, nil
 	}
 	d.adopt(row, now)
 	d.status, d.gone = int8(min(max(row.Status, 0), math.MaxInt8)), false
@@ -125,12 +148,9 @@ const minInterval = time.Second
 // due tells when the next NOTIFY may be sent.
 func (d *dialog) due() time.Time {
 	if d.sentAt.IsZero() {
-		return d.notUntil
+		return d.troubles().notUntil
 	}
-	if next := d.sentAt.Add(minInterval); next.After(d.notUntil) {
-		return next
-	}
-	return d.notUntil
+	return later(d.sentAt.Add(minInterval), d.troubles().notUntil)
 }
 
 const (
@@ -141,10 +161,11 @@ const (
 // backOff puts the next attempt off: the longer the more have failed, at least
 // as long as the answer asked for, and never in step with other dialogs.
 func (d *dialog) backOff(now time.Time, asked time.Duration) {
-	wait := min(lastBackOff, firstBackOff<<min(d.failures, 16))
-	d.failures++
+	t := d.ill()
+	wait := min(lastBackOff, firstBackOff<<min(t.failures, 16))
+	t.failures++
 	wait = wait/2 + rand.N(wait)
-	d.notUntil = now.Add(max(wait, asked))
+	t.notUntil = now.Add(max(wait, asked))
 }
 
 // index finds a mailbox' dialogs: among few by looking at each.

@@ -51,7 +51,7 @@ func (l *ledger) note(o *outcome, now time.Time) {
 	c, d, row := o.sent, o.d, o.row
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pending[row.Key] = watchers.Acked{New: c.new, Old: c.old, NewUrgent: c.newUrgent, OldUrgent: c.oldUrgent,
+	l.pending[row.Key] = watchers.Acked{New: c.new, Old: c.old, NewUrgent: c.newUrgent,
 		RemoteCSeq: row.RemoteCSeq, Expires: d.ends(row.Expires), Contact: row.Contact, CSeq: d.cseq, At: now.Unix(), ETag: d.etag()}
 }
 
@@ -158,7 +158,7 @@ func (d *dialog) adopt(row *watchers.Dialog, now time.Time) {
 		return
 	}
 	d.cseq = a.CSeq
-	d.acked = counts{a.New, a.Old, a.NewUrgent, a.OldUrgent}
+	d.acked = counts{a.New, a.Old, a.NewUrgent}
 	d.shows = a.RemoteCSeq == row.RemoteCSeq && a.Expires == row.Expires && a.Contact == row.Contact
 	if d.kind == sipmsg.Publish {
 		d.adoptPublication(row, now)

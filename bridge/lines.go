@@ -27,8 +27,8 @@ func (l *receivedLine) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	e.AddString("mailbox", l.name)
 	e.AddUint32("new", l.want.new)
 	e.AddUint32("old", l.want.old)
-	e.AddString("why", l.change.why)
-	e.AddInt("events", l.change.events)
+	e.AddString("why", l.change.why.String())
+	e.AddUint32("events", l.change.events)
 	e.AddTime("received", l.change.received)
 	return nil
 }

@@ -246,7 +246,7 @@ func (b *Bridge) request(j job, o *outcome) (r sipua.Request, err error) {
 	}
 	c := o.sent
 	fields.UserAgent, fields.Account = live.UserAgent, live.account(row)
-	fields.New, fields.Old, fields.NewUrgent, fields.OldUrgent = c.new, c.old, c.newUrgent, c.oldUrgent
+	fields.New, fields.Old, fields.NewUrgent = c.new, c.old, c.newUrgent
 	r.Method, r.URI, r.Render = d.kind.Method(), fields.RequestURI, b.renderer(template, live.ContactUser, d.kind.Method(), &fields, o)
 	return r, nil
 }

@@ -44,14 +44,14 @@ func (b *Bridge) settle(o *outcome, now time.Time) {
 	d.cseq = max(d.cseq, o.CSeq)
 	if o.Class == sipua.Acknowledged {
 		d.acked, d.shows, d.told = o.sent, o.stamp == d.stamp, o.told
-		d.failures, d.tooLow, d.climb, d.notUntil = 0, 0, 0, time.Time{}
+		d.trouble, d.climb = nil, 0
 		b.acknowledged(o, now)
 	} else {
 		b.failed(o, now)
 	}
 	b.refreshLater(o.m, d)
 	switch {
-	case d.dead != "":
+	case d.dead() != "":
 	case o.silent() && b.loop.breaker.open:
 		b.later(o)
 	case d.again:
@@ -67,8 +67,8 @@ func (b *Bridge) settle(o *outcome, now time.Time) {
 		demand.answer(o.delivery())
 	}
 	o.demands = nil
-	if d.dead != "" {
-		d.refuseDemands(d.dead)
+	if why := d.dead(); why != "" {
+		d.refuseDemands(why)
 	}
 	b.checkConverged(o.m, now)
 }
@@ -167,14 +167,11 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 	case d.kind == sipmsg.Unsolicited:
 		d.backOff(now, o.RetryAfter)
 	case errors.As(o.Err, &bad):
-		d.dead = "its row makes no valid request"
+		d.ill().dead = "its row makes no valid request"
 	case o.Class == sipua.DialogGone:
-		d.dead = o.Reason
-		if d.dead == "" {
-			d.dead = o.Class.String()
-		}
-	case o.Class == sipua.CSeqTooLow && d.tooLow < lowCSeqTries:
-		d.tooLow++
+		d.ill().dead = firstOf(o.Reason, o.Class.String())
+	case o.Class == sipua.CSeqTooLow && d.troubles().tooLow < lowCSeqTries:
+		d.ill().tooLow++
 		d.climb = max(1, 2*d.climb) // due keeps a second's distance: the clock's next number
 		b.conflict(now)
 	default:
@@ -195,8 +192,8 @@ func (b *Bridge) logResult(o *outcome, now time.Time) {
 	if o.Err != nil {
 		fields = append(fields, zap.Error(o.Err))
 	}
-	if o.d.dead != "" {
-		b.log.Warn("dialog is dead until its row changes", append(fields, zap.String("dead", o.d.dead))...)
+	if dead := o.d.dead(); dead != "" {
+		b.log.Warn("dialog is dead until its row changes", append(fields, zap.String("dead", dead))...)
 		return
 	}
 	b.log.Warn(who+" did not acknowledge", append(fields, zap.Duration("retry_in", max(0, o.d.due().Sub(now))))...)

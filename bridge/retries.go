@@ -15,7 +15,7 @@ func (b *Bridge) retryAt(m *mailbox, at time.Time, q queue) {
 		heap.Push(r, m)
 	case at.Before(m.retryAt):
 		m.retryAt = at
-		heap.Fix(r, m.retryIndex)
+		heap.Fix(r, int(m.retryIndex))
 	}
 }
 
@@ -47,12 +47,12 @@ func (r retries) Len() int           { return len(r) }
 func (r retries) Less(i, j int) bool { return r[i].retryAt.Before(r[j].retryAt) }
 func (r retries) Swap(i, j int) {
 	r[i], r[j] = r[j], r[i]
-	r[i].retryIndex, r[j].retryIndex = i, j
+	r[i].retryIndex, r[j].retryIndex = int32(i), int32(j)
 }
 
 func (r *retries) Push(x any) {
 	m := x.(*mailbox)
-	m.retryIndex = len(*r)
+	m.retryIndex = int32(len(*r))
 	*r = append(*r, m)
 }
 

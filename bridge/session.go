@@ -153,7 +153,7 @@ func (b *Bridge) complete() {
 	for _, m := range b.desired.mailboxes {
 		if !m.known && len(m.boxes) > 0 {
 			m.known = true
-			b.desired.mark(m, paced, change{id: b.ids.next(), why: whyResync, received: time.Now(), events: len(m.boxes)})
+			b.desired.mark(m, paced, change{id: b.ids.next(), why: whyResync, received: time.Now(), events: uint32(len(m.boxes))})
 		}
 	}
 	b.poke()

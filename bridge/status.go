@@ -48,7 +48,7 @@ func (b *Bridge) Status(ctx context.Context) (s Status, err error) {
 func (s *Status) add(m *mailbox, now time.Time) {
 	s.Dialogs += len(m.dialogs)
 	for _, d := range m.dialogs {
-		if d.dead != "" {
+		if d.dead() != "" {
 			s.Dead++
 		}
 	}

@@ -61,7 +61,7 @@ func (b *Bridge) dialogReport(m *mailbox, row watchers.Dialog, behind bool, now 
 	if d == nil {
 		return r
 	}
-	r.CSeq, r.InFlight, r.Failures, r.ETag = d.cseq, d.inFlight, int(d.failures), d.etag()
+	r.CSeq, r.InFlight, r.Failures, r.ETag = d.cseq, d.inFlight, d.troubles().failures, d.etag()
 	if d.outside != nil {
 		r.Expires, r.ExpiresIn = d.outside.until, int64(d.outside.until.Sub(now).Seconds())
 		r.Untaken = d.outside.untaken
@@ -69,8 +69,8 @@ func (b *Bridge) dialogReport(m *mailbox, row watchers.Dialog, behind bool, now 
 	if d.stamp != stampOf(&row) {
 		return r // the phone has subscribed again: what was before counts no more
 	}
-	if r.Skipped == "" && d.dead != "" {
-		r.Skipped = "dead: " + d.dead
+	if dead := d.dead(); r.Skipped == "" && dead != "" {
+		r.Skipped = "dead: " + dead
 	}
 	if d.shows && r.Untaken == "" {
 		shows := d.acked.report()
