@@ -151,7 +151,7 @@ func New(o Options) (*Bridge, error) {
 	b.ledger = ledger{to: o.Ledger, log: o.Log, pending: make(map[watchers.Key]watchers.Acked)}
 	b.live.Store(o.Live.withDefaults())
 	b.ami = AMIStatus{Address: o.AMI.Address, Since: b.started}
-	b.loop.most, b.loop.lookups, b.loop.share = maxBatch, 1, 1
+	b.loop.most, b.loop.lookups, b.loop.share, b.loop.surveyLeast = maxBatch, 1, 1, surveyLeast
 	b.desired.mailboxes = make(map[watchers.AoR]*mailbox)
 	return b, nil
 }

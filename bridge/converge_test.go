@@ -214,6 +214,10 @@ func (m *memory) Acked(_ context.Context, keys []watchers.Key) (map[watchers.Key
 	return found, m.err
 }
 
+func (m *memory) Survey(context.Context, func(watchers.AoR, bool, uint32, uint32)) error {
+	return errors.ErrUnsupported
+}
+
 func (m *memory) Prune(context.Context) (int64, error) { return 0, nil }
 
 // A bridge that was restarted sends what changed meanwhile, and nothing else.

@@ -57,6 +57,7 @@ type mailbox struct {
 	retryAt    time.Time // when the loop looks at it again by itself; zero: never
 	retryQ     queue     // and how urgent that is
 	retryIndex int32     // in the loop's heap
+	vouched    uint32    // dialogs of which the ledger says that they show want, and that were not looked up
 	failedAt   uint64    // loop.lookups when a lookup of it alone failed; 0: none did
 }
 
@@ -77,6 +78,7 @@ type desired struct {
 	round     uint32 // of the resync under way, or the last
 	fresh     []*mailbox
 	paced     []*mailbox // may hold some that have moved to fresh since
+	listed    bool       // a resync has read its list
 }
 
 // mailboxFor returns the mailbox of an address, made when it is new.

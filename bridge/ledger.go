@@ -21,6 +21,7 @@ import (
 type Ledger interface {
 	Record(ctx context.Context, entries []watchers.Entry) error
 	Acked(ctx context.Context, keys []watchers.Key) (map[watchers.Key]watchers.Acked, error)
+	Survey(ctx context.Context, each func(user watchers.AoR, acked bool, new, old uint32)) error
 	Prune(ctx context.Context) (int64, error)
 }
 

@@ -18,8 +18,11 @@ type loop struct {
 	retries  retries
 	pacedAt  time.Time // when a resync may send again
 	share    float64   // NOTIFYs a mailbox that its last step took
-	recent   recent
-	outcomes map[string]uint64
+
+	surveying   bool // the ledger is asked for all
+	surveyLeast int
+	recent      recent
+	outcomes    map[string]uint64
 
 	conflicts int       // 500s since the last hint
 	hintAt    time.Time // when the next may be given
@@ -97,6 +100,7 @@ func (b *Bridge) step(r *run) bool {
 	if l.busy || now.Before(l.lookupAt) || l.inFlight >= maxInFlight || !l.breaker.lets(now) {
 		return false
 	}
+	b.survey(r)
 	most, pace := max(1, l.most), 0
 	if r.deadline.IsZero() && !now.Before(l.pacedAt) && l.inFlight < pacedInFlight {
 		pace = l.pace(b.live.Load().Rate)

@@ -97,6 +97,7 @@ func (m *mailbox) update(rows []watchers.Dialog, kind func(*watchers.Dialog) sip
 		d.update(row, now)
 		all = append(all, read{d, row})
 	}
+	m.vouched = 0
 	m.dialogs = slices.DeleteFunc(known.all, func(d *dialog) bool {
 		if d.gone {
 			d.refuseDemands("its row has gone")

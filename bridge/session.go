@@ -150,6 +150,7 @@ func (b *Bridge) resync(ctx context.Context, s *ami.Session) error {
 func (b *Bridge) complete() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.desired.listed = true
 	for _, m := range b.desired.mailboxes {
 		if !m.known && len(m.boxes) > 0 {
 			m.known = true

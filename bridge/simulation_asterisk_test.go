@@ -85,6 +85,9 @@ func (s *simulation) write(f func()) bool {
 // hear has the bridge take a message, and checks that it took it and no time.
 func (l *simLife) hear(m *simBox, box ami.Mailbox) {
 	start := time.Now()
+	l.b.mu.Lock()
+	l.b.desired.listed = box.Listed && l.n%2 == 0 // every other life asks the ledger for all, after each entry
+	l.b.mu.Unlock()
 	l.b.mailbox(box)
 	l.b.mu.Lock()
 	took := l.b.desired.mailboxes[m.aor]

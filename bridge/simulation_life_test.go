@@ -88,6 +88,7 @@ func (s *simulation) start() {
 	if l.b, err = New(o); err != nil {
 		panic(err)
 	}
+	l.b.loop.surveyLeast = 1
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
 	s.lock(func() { s.life = l; s.tell("life %d begins", l.n) })

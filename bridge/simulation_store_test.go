@@ -227,4 +227,31 @@ func (l *simLife) Acked(context.Context, []watchers.Key) (map[watchers.Key]watch
 	return nil, errors.ErrUnsupported
 }
 
+// Survey reads at one moment of the time that it takes.
+func (l *simLife) Survey(ctx context.Context, each func(user watchers.AoR, acked bool, new, old uint32)) error {
+	if err := l.query(ctx, 0); err != nil {
+		return err
+	}
+	var tell []func()
+	s := l.s
+	s.lock(func() {
+		s.totals.surveys++
+		for _, d := range s.dialogs {
+			row, a := s.store.rows[d.key], s.store.ledger[d.key]
+			if row == nil {
+				continue
+			}
+			acked := a.RemoteCSeq == row.RemoteCSeq && a.Expires == row.Expires && a.Contact == row.Contact
+			tell = append(tell, func() { each(d.box.aor, acked, a.New, a.Old) })
+		}
+	})
+	if err := l.query(ctx, 1); err != nil {
+		return err
+	}
+	for _, f := range tell {
+		f()
+	}
+	return nil
+}
+
 func (l *simLife) Prune(context.Context) (int64, error) { return 0, nil }

@@ -74,7 +74,7 @@ type plan struct {
 	ghosts  bool          // NOTIFYs of a killed bridge outlive its restart
 }
 
-type simTotals struct{ seeds, notifies, accepted, refused, kills, stops, subscribes, lookups, resyncs int }
+type simTotals struct{ seeds, notifies, accepted, refused, kills, stops, subscribes, lookups, surveys, resyncs int }
 
 func (a *simTotals) add(b simTotals) {
 	a.seeds++
@@ -85,6 +85,7 @@ func (a *simTotals) add(b simTotals) {
 	a.stops += b.stops
 	a.subscribes += b.subscribes
 	a.lookups += b.lookups
+	a.surveys += b.surveys
 	a.resyncs += b.resyncs
 }
 
@@ -243,9 +244,9 @@ func TestSimulation(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d seeds in %v: %d NOTIFYs (%d taken, %d refused for their CSeq), %d subscriptions, %d lookups, %d lists, %d kills, %d stops",
+	t.Logf("%d seeds in %v: %d NOTIFYs (%d taken, %d refused for their CSeq), %d subscriptions, %d lookups, %d surveys, %d lists, %d kills, %d stops",
 		totals.seeds, time.Since(start).Round(time.Second/10), totals.notifies, totals.accepted, totals.refused, totals.subscribes,
-		totals.lookups, totals.resyncs, totals.kills, totals.stops)
+		totals.lookups, totals.surveys, totals.resyncs, totals.kills, totals.stops)
 }
 
 // print shows the end of the story.

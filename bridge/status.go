@@ -46,7 +46,7 @@ func (b *Bridge) Status(ctx context.Context) (s Status, err error) {
 }
 
 func (s *Status) add(m *mailbox, now time.Time) {
-	s.Dialogs += len(m.dialogs)
+	s.Dialogs += len(m.dialogs) + int(m.vouched)
 	for _, d := range m.dialogs {
 		if d.dead() != "" {
 			s.Dead++

@@ -58,6 +58,10 @@ func (b *Bridge) dialogReport(m *mailbox, row watchers.Dialog, behind bool, now 
 		known := indexOf(m.dialogs, 0)
 		d = known.find(row.Key)
 	}
+	if d == nil && m != nil { // as the next look will find it
+		d = newDialog(&row, b.kind(&row))
+		d.update(&row, now)
+	}
 	if d == nil {
 		return r
 	}
