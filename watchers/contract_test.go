@@ -53,6 +53,10 @@ func TestContract(t *testing.T) {
 		{"the ledger, hostile bytes", ledgerHostile},
 		{"the ledger, concurrent callers", ledgerConcurrent},
 		{"the ledger, pruned", ledgerPruned},
+		{"Survey", surveyTells},
+		{"Survey, another state or dialog", surveyStale},
+		{"Survey, what cannot be looked up", surveyOdd},
+		{"Survey, hostile bytes", surveyHostile},
 		{"publications", publications},
 		{"publications, hostile bytes", publicationsHostile},
 		{"Changed", changed},
@@ -370,6 +374,9 @@ func cancelled(t *testing.T, s subject) {
 	}
 	if _, err := s.Acked(ctx, []Key{d.Key}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Acked: %v", err)
+	}
+	if err := s.Survey(ctx, func(AoR, bool, uint32, uint32) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Survey: %v", err)
 	}
 	if got := s.one(t, a); got != d {
 		t.Errorf("after it: %+v, want %+v", got, d)

@@ -119,6 +119,8 @@ ALTER TABLE active_watchers OWNER TO "the proxy"; ALTER TABLE active_watchers SE
 	db.insert(t, a, row{})
 	d := s.one(t, a)
 	wantError(t, s.LedgerErr(), ledgerTable, "GRANT SELECT, INSERT, UPDATE, DELETE", `TO "bridge"`)
+	s.minuteLater()
+	wantError(t, s.surveyErr(t), ledgerTable, "GRANT SELECT, INSERT, UPDATE, DELETE", `TO "bridge"`)
 	if in := bridge.inspect(t, config); !in.Trigger || !in.Ledger || in.CanRecord {
 		t.Errorf("before the grants: %+v", in)
 	}

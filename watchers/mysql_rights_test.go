@@ -91,6 +91,8 @@ func TestMigrateMySQLRoles(t *testing.T) {
 	s.Store = bridge.store(t, config)
 	d := s.one(t, a)
 	wantError(t, s.LedgerErr(), ledgerTable, "GRANT SELECT, INSERT, UPDATE, DELETE ON `zonkeymwi_ledger` TO 'bridge'")
+	s.minuteLater()
+	wantError(t, s.surveyErr(t), ledgerTable, "GRANT SELECT, INSERT, UPDATE, DELETE ON `zonkeymwi_ledger` TO 'bridge'")
 	if in := bridge.inspect(t, config); in.CanRecord {
 		t.Errorf("without a right: %+v", in)
 	}
