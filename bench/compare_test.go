@@ -19,7 +19,7 @@ func saturateWith(t testing.TB, phones *responder, atOnce, boxes int, d time.Dur
 	start, first := time.Now(), phones.answered.Load()
 	for sent := int64(0); time.Since(start) < d; time.Sleep(time.Millisecond) {
 		for sent-(phones.answered.Load()-first) < int64(atOnce) {
-			fire(int(sent) * 7919 % boxes)
+			fire(int(sent) * step % boxes)
 			sent++
 		}
 	}

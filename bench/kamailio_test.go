@@ -65,7 +65,7 @@ func newSender(t testing.TB, proxy string) *sender {
 // send sends a request whose text lacks but the values of an attempt.
 func (s *sender) send(method string, box int, text func(a sipua.Attempt) string) {
 	s.under.Add(1)
-	s.ua.Send(sipua.Request{Method: method, URI: fmt.Sprintf("sip:%d@%s", firstBox+box, domain), CSeq: 1,
+	s.ua.Send(sipua.Request{Method: method, URI: boxURI(box), CSeq: 1,
 		Render: func(dst []byte, a sipua.Attempt) ([]byte, error) { return append(dst, text(a)...), nil }},
 		func(o sipua.Outcome) {
 			defer s.under.Done()
@@ -76,7 +76,7 @@ func (s *sender) send(method string, box int, text func(a sipua.Attempt) string)
 }
 
 func publication(box int) func(sipua.Attempt) string {
-	uri := fmt.Sprintf("sip:%d@%s", firstBox+box, domain)
+	uri := boxURI(box)
 	body := "Messages-Waiting: yes\r\nMessage-Account: sip:*97@" + domain + "\r\nVoice-Message: 1/0 (0/0)\r\n"
 	return func(a sipua.Attempt) string {
 		return "PUBLISH " + uri + " SIP/2.0\r\nVia: SIP/2.0/" + a.Transport + " " + a.SentBy + ";rport;branch=" + a.Branch +

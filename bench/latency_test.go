@@ -21,7 +21,7 @@ const paced = 200 // events a second, where the time of each is measured
 func atRate(t testing.TB, phones *responder, rate, n, boxes, offset int, fire func(box int)) (all sample) {
 	t.Helper()
 	fired := make([]int64, n)
-	box := func(i int) int { return (offset + i) * 7919 % boxes }
+	box := func(i int) int { return (offset + i) * step % boxes }
 	for i := range n {
 		phones.came[box(i)].Store(0)
 	}

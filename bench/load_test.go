@@ -15,13 +15,16 @@ import (
 // can be taken: enough to keep everybody busy, and a hundredth of the mailboxes.
 const window = 1000
 
+// step is from one event's mailbox to the next's: the rows are not in the order of
+// the events.
+const step = 7919
+
 // load sends events, each of another mailbox, so that none is merged with another.
 type load struct {
 	t       testing.TB
 	source  *source
 	phones  *responder
 	to      []net.Conn // a mailbox's events go to one of them
-	step    int        // from one mailbox to the next: the rows are not in the order of the events
 	boxes   int
 	each    int64 // NOTIFYs of one event
 	window  int
@@ -38,7 +41,7 @@ func newLoad(t testing.TB, s *source, r *responder, boxes int, programs ...*prog
 	for _, p := range programs {
 		logs = append(logs, p.log)
 	}
-	return &load{logs: logs, t: t, source: s, phones: r, to: to, step: 7919, boxes: boxes, each: 1, window: window,
+	return &load{logs: logs, t: t, source: s, phones: r, to: to, boxes: boxes, each: 1, window: window,
 		before: r.answered.Load(), buffers: make([][]byte, len(to))}
 }
 
@@ -48,7 +51,7 @@ func (l *load) push(n int) {
 		l.buffers[i] = l.buffers[i][:0]
 	}
 	for range n {
-		box := int(l.sent) % l.boxes * l.step % l.boxes
+		box := int(l.sent) % l.boxes * step % l.boxes
 		i := box % len(l.to)
 		l.buffers[i] = l.source.change(l.buffers[i], box)
 		l.sent++
@@ -114,7 +117,7 @@ func (l *load) accuse() {
 	l.t.Helper()
 	found := 0
 	for i := 0; i < min(int(l.sent), l.boxes) && found < 3; i++ {
-		box := i * l.step % l.boxes
+		box := i * step % l.boxes
 		if l.phones.told[box].Load() > 0 {
 			continue
 		}

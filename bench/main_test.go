@@ -13,7 +13,7 @@ import (
 var (
 	measure  = flag.Bool("measure", false, "measure everything and write docs/performance.md; else nothing is measured")
 	binary   = flag.String("binary", "../zonkeymwi", "the program, as make build makes it")
-	profiles = flag.String("profiles", "", "a directory for the program's processor profiles; none are taken without")
+	profiles = flag.String("profiles", "", "a directory in which to keep the program's processor profiles")
 )
 
 func TestMain(m *testing.M) {

@@ -46,7 +46,7 @@ func TestPerformance(t *testing.T) {
 			w.report.failed = append(w.report.failed, part.name)
 		}
 	}
-	text := w.report.markdown(t, w)
+	text := w.report.markdown(t, w.pgVersion(t))
 	if ran < len(parts) {
 		t.Logf("not all was measured, nothing is written:\n%s", text)
 		return

@@ -25,6 +25,9 @@ type report struct {
 	curves  []curve
 	missing []string // what could not be measured, and why
 	failed  []string // parts that ended early
+
+	accounts []*account // where the time of the sustained stages went
+	resync   resyncAccount
 }
 
 // row is one figure that is to be reached.
@@ -85,13 +88,14 @@ func (r *report) growth() string {
 	return text
 }
 
-func (r *report) markdown(t testing.TB, w *world) string {
+func (r *report) markdown(t testing.TB, postgreSQL string) string {
 	t.Helper()
 	var text strings.Builder
 	err := template.Must(template.New("").Parse(performanceTemplate)).Execute(&text, map[string]any{
 		"Figures": r.figures(), "Comparison": r.comparison(), "Growth": r.growth(), "Missing": r.missing, "Failed": r.failed,
-		"Machine": machine(), "PostgreSQL": w.pgVersion(t), "Date": time.Now().UTC().Format(time.DateOnly),
-		"Runs": runs, "Window": window, "Paced": paced,
+		"Machine": machine(), "PostgreSQL": postgreSQL, "Date": time.Now().UTC().Format(time.DateOnly),
+		"Accounts": r.accounts, "Parts": r.parts(), "Shared": r.shared(), "Survey": r.survey(), "Verdicts": r.verdicts(),
+		"Runs": runs, "Batch": handBatch, "Window": window, "Paced": paced,
 	})
 	must(t, err)
 	return text.String()

@@ -193,6 +193,9 @@ func boxNumber(mailbox string) int {
 	return n - firstBox
 }
 
+// boxURI is whose mailbox it is.
+func boxURI(box int) string { return "sip:" + strconv.Itoa(firstBox+box) + "@" + domain }
+
 // writeList writes what Asterisk 22 writes.
 func (s *source) writeList(w *answers, id string) {
 	const middle = "\r\nEmail: (null)\r\nPager: \r\nServerEmail: asterisk\r\nFromString: \r\nMailCommand: /bin/true\r\nLanguage: \r\nTimeZone: \r\n" +

@@ -1,0 +1,120 @@
+//go:build linux
+
+package bench
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+)
+
+// account is where the time of a stage's NOTIFYs went, run by run.
+type account struct {
+	column  string  // of the tables
+	least   float64 // of the floor, to reach
+	reached bool
+
+	each    [byNobody]sample // microseconds of processor time a NOTIFY, by who had it
+	busy    sample           // the share of the cores' time that anybody had
+	profile shares           // of the last run
+
+	floor               sample // transactions a second
+	room                sample // microseconds of processor time a second that the floor had or left idle
+	transaction, phones sample // microseconds of processor time of each
+	rows, client        sample // of a NOTIFY's rows by hand, in PostgreSQL and in its client
+}
+
+// add takes a run of n NOTIFYs.
+func (a *account) add(s spent, n float64) {
+	for i := range a.each {
+		a.each[i] = append(a.each[i], micros(s[i])/n)
+	}
+	a.busy = append(a.busy, s.busy())
+}
+
+// own is the program's processor time.
+func (a *account) own() float64 { return a.each[byProgram].median() }
+
+// profiled is that of the run with the profile.
+func (a *account) profiled() float64 { return a.each[byProgram][len(a.each[byProgram])-1] }
+
+// needs is what a NOTIFY takes here with any program: source and phones, a
+// transaction, and its rows.
+func (a *account) needs() float64 {
+	return a.each[byBench].median() + a.transaction.median() + a.rows.median() + a.client.median()
+}
+
+// mostRate is how many NOTIFYs a second the cores do in the floor's place, never
+// idle, if nothing else is to be done.
+func (a *account) mostRate() float64  { return a.room.median() / a.needs() }
+func (a *account) mostRatio() float64 { return a.mostRate() / a.floor.median() }
+
+// allowed is what everybody together may take for a NOTIFY, if least is reached.
+func (a *account) allowed() float64 { return a.room.median() / (a.least * a.floor.median()) }
+
+// besides is what the program takes for what is not in needs.
+func (a *account) besides() float64 { return a.own() - a.transaction.median() - a.client.median() }
+
+// verdict says what keeps the ratio from being reached; "" where it is.
+func (a *account) verdict() string {
+	if a.reached {
+		return ""
+	}
+	text := fmt.Sprintf("Sustained, %s: at %.2f of the floor's %s the cores have %.1f µs for a NOTIFY. ",
+		a.column, a.least, a.floor.text("%.0f/s"), a.allowed())
+	besides := fmt.Sprintf("for everything else, which is the event, the decision, the rendering, four log lines and the memory for it all. "+
+		"zonkeymwi takes %.1f µs for that.", a.besides())
+	if a.needs() >= a.allowed() {
+		return text + fmt.Sprintf("What must be done takes %.1f µs, so no program can reach it here: %.2f would be the most, with nothing left %s",
+			a.needs(), a.mostRatio(), besides)
+	}
+	return text + fmt.Sprintf("What must be done takes %.1f µs of them, so %.2f would be the most, and %.1f µs are left %s",
+		a.needs(), a.mostRatio(), a.allowed()-a.needs(), besides)
+}
+
+// resyncAccount is where the time of a resync went, in seconds in all.
+type resyncAccount struct {
+	account
+	ours, list, ledger, survey sample
+}
+
+// inTurn is the time of what must be done, one after the other; notifies is the
+// time of the NOTIFYs.
+func (a *resyncAccount) inTurn(notifies float64) float64 {
+	return a.list.median() + a.survey.median() + notifies
+}
+
+// used is the processor time of everybody, in seconds.
+func (a *resyncAccount) used() (sum float64) {
+	for _, s := range a.each {
+		sum += s.median()
+	}
+	return sum
+}
+
+func (a *resyncAccount) verdict(notifies float64) string {
+	if a.reached {
+		return ""
+	}
+	floor, inTurn := a.floor.median(), a.inTurn(notifies)
+	text := fmt.Sprintf("The resync: the list, the reading of the dialogs with the ledger, and the NOTIFYs, one after the other and nothing else, take %.2f s, "+
+		"%.1f times the floor; at most %.1f is to be reached. ", inTurn, inTurn/floor, mostOfList)
+	text += fmt.Sprintf("zonkeymwi, PostgreSQL, source and phones take %.1f s of processor time, which is %.1f times the floor even if all cores were busy with it. ",
+		a.used(), a.used()/float64(runtime.NumCPU())/floor)
+	return text + "What zonkeymwi's part of that is for is in its profile above."
+}
+
+// unit is an account of 20 µs a transaction in the floor and 40 µs at least.
+func unit() *account {
+	a := &account{column: "without the ledger", least: 0.75, floor: sample{50_000}, room: sample{1e6},
+		transaction: sample{12}, phones: sample{8}, rows: sample{10}, client: sample{3}, profile: shares{"AMI": 30, "rendering": 10}}
+	a.add(spent{byProgram: 60_000, byPostgreSQL: 11_000, byBench: 15_000, byAll: 1}, 1)
+	return a
+}
+
+func TestAccount(t *testing.T) {
+	a := unit()
+	if got := fmt.Sprintf("%.2f %.2f %.2f %.2f", a.needs(), a.mostRatio(), a.allowed(), a.besides()); got != "40.00 0.50 26.67 45.00" {
+		t.Error(got)
+	}
+}
