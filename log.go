@@ -34,12 +34,14 @@ func newLog(c config.Log, w io.Writer) (log *zap.Logger, level zap.AtomicLevel, 
 }
 
 const (
-	behindMost = 8 << 20     // bytes that may wait for a reader
-	behindStop = time.Second // how long the end of the program waits for it
+	behindMost = 8 << 20              // bytes that may wait for a reader
+	behindWait = 5 * time.Millisecond // to write the lines of a lamp change together, when the NOTIFY is on its way
+	behindStop = time.Second          // how long the end of the program waits for it
 )
 
-// behind writes what it is given in the order it came, without making the giver
-// wait: lamps matter more than a log that nobody reads, or whose disk is full.
+// behind writes what it is given in the order it came, a moment later and without
+// making the giver wait: lamps matter more than a log that nobody reads, or whose
+// disk is full.
 // What does not fit is dropped, and counted in the log.
 type behind struct {
 	to   io.Writer
@@ -66,8 +68,10 @@ func (b *behind) Write(line []byte) (int, error) {
 		b.dropped++
 		return len(line), nil
 	}
+	if len(b.waiting) == 0 {
+		b.poke()
+	}
 	b.waiting = append(b.waiting, line...)
-	b.poke()
 	return len(line), nil
 }
 
@@ -85,6 +89,7 @@ func (b *behind) run() {
 	defer close(b.done)
 	var spare []byte
 	for range b.wake {
+		time.Sleep(behindWait)
 		b.mu.Lock()
 		text, dropped, closed := b.waiting, b.dropped, b.closed
 		b.waiting, b.dropped = spare[:0], 0
