@@ -78,6 +78,11 @@ func (s *Session) response(ctx context.Context, name string, c *call) (Message, 
 
 // await returns the call's next message. The time-out starts anew while entries of a list arrive.
 func (s *Session) await(ctx context.Context, c *call) (Message, error) {
+	select {
+	case m := <-c.replies: // as most are, of many actions at once
+		return m, nil
+	default:
+	}
 	seen := c.items.Load()
 	timer := time.NewTimer(s.cfg.ActionTimeout)
 	defer timer.Stop()

@@ -53,12 +53,15 @@ type mailbox struct {
 
 	// The loop's own.
 	dialogs    []*dialog
-	last       change    // the change that the loop works on
 	retryAt    time.Time // when the loop looks at it again by itself; zero: never
 	retryQ     queue     // and how urgent that is
 	retryIndex int32     // in the loop's heap
 	vouched    uint32    // dialogs of which the ledger says that they show want, and that were not looked up
 	failedAt   uint64    // loop.lookups when a lookup of it alone failed; 0: none did
+
+	// Where boxes and dialogs are, as most have one: there is much less for Go to find then.
+	firstBox    [1]box
+	firstDialog [1]*dialog
 }
 
 // queue says in which queue a mailbox waits.
@@ -86,6 +89,7 @@ func (d *desired) mailboxFor(aor watchers.AoR) *mailbox {
 	m := d.mailboxes[aor]
 	if m == nil {
 		m = &mailbox{aor: aor}
+		m.boxes, m.dialogs = m.firstBox[:0], m.firstDialog[:0]
 		d.mailboxes[aor] = m
 	}
 	return m

@@ -181,7 +181,6 @@ func (b *Bridge) numbered(r *run, batch []work, jobs []job) {
 func (b *Bridge) logReceived(batch []work) {
 	for i := range batch {
 		w := &batch[i]
-		w.m.last = w.change
 		if w.change.events == 0 {
 			continue // a retry tells its story under the id of the change it is for
 		}

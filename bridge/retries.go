@@ -26,7 +26,7 @@ func (b *Bridge) markDue(now time.Time) {
 	defer b.mu.Unlock()
 	for len(*r) > 0 && !(*r)[0].retryAt.After(now) {
 		m := heap.Pop(r).(*mailbox)
-		c, q := m.last, m.retryQ
+		c, q := m.change, m.retryQ // that of the last look, unless it waits for another already
 		c.events = 0
 		m.retryAt, m.retryQ = time.Time{}, none
 		b.desired.mark(m, q, c)

@@ -52,7 +52,7 @@ func (d *desired) unseen(least int) (found []verdict) {
 }
 
 func (m *mailbox) isUnseen() bool {
-	return m.queue == paced && m.change.why == whyResync && m.known && m.dialogs == nil && len(m.demands) == 0
+	return m.queue == paced && m.change.why == whyResync && m.known && len(m.dialogs) == 0 && len(m.demands) == 0
 }
 
 // survey asks the ledger, once a list has come, for all that nobody has looked up
@@ -105,7 +105,7 @@ func (b *Bridge) surveyed(batch []verdict, err error, took time.Duration) {
 	for i := range batch {
 		v := &batch[i]
 		switch m := v.m; {
-		case m.version != v.version || m.queue != none || m.dialogs != nil: // it has been looked up since, or will be
+		case m.version != v.version || m.queue != none || len(m.dialogs) > 0: // it has been looked up since, or will be
 		case err != nil || v.behind:
 			b.desired.mark(m, paced, m.change)
 		default:

@@ -138,7 +138,7 @@ func (b *Bridge) urgentLate(found map[string]counts) {
 		users, _ := b.lights(name) // a reload may have left it without
 		for _, user := range users {
 			if m := b.desired.mailboxes[user]; m != nil && m.setUrgent(found) {
-				c := m.last
+				c := m.change
 				c.events = 0
 				b.desired.mark(m, fresh, c)
 			}
