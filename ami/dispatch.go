@@ -9,10 +9,13 @@ func (s *Session) dispatch(m Message) {
 	case "MessageWaiting":
 		var b Mailbox
 		if b, taken = messageWaiting(m); taken {
-			s.mailbox(b)
+			s.mailbox(b, nil)
 		}
 	case "VoicemailUserEntry":
-		taken = s.entry(m)
+		var b Mailbox
+		if b, taken = userEntry(m); taken {
+			s.mailbox(b, []byte(m.Get("ActionID")))
+		}
 	case "UserEvent":
 		var e UserEvent
 		if e, taken = userEvent(m); taken && s.handler.UserEvent != nil {
@@ -30,9 +33,19 @@ func (s *Session) dispatch(m Message) {
 	}
 }
 
-func (s *Session) mailbox(b Mailbox) {
+// mailbox passes on a mailbox. If it is of a list, it is counted for the action that asked.
+func (s *Session) mailbox(b Mailbox, action []byte) {
 	if s.handler.Mailbox != nil {
 		s.handler.Mailbox(b)
+	}
+	if !b.Listed {
+		return
+	}
+	s.mu.Lock()
+	c := s.calls[string(action)]
+	s.mu.Unlock()
+	if c != nil {
+		c.items.Add(1)
 	}
 }
 
@@ -60,19 +73,6 @@ func (s *Session) answer(m Message) bool {
 	c.replies <- m
 	if !c.started {
 		s.forget(c)
-	}
-	return true
-}
-
-// entry passes on one entry of a list, and counts it for the action that asked.
-func (s *Session) entry(m Message) bool {
-	b, ok := userEntry(m)
-	if !ok {
-		return false
-	}
-	s.mailbox(b)
-	if c := s.waitingFor(m); c != nil {
-		c.items.Add(1)
 	}
 	return true
 }

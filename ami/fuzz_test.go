@@ -13,9 +13,10 @@ func FuzzReader(f *testing.F) {
 	}
 	f.Add("Event: MessageWaiting\r\nMailbox: 1\r\nWaiting: 0\r\nNew: 1\r\nOld: 1\n\r\n")
 	f.Add("Event: MessageWaiting\r\nMailbox: 1\r\nWaiting: 0\r\nNew: 1\r\nOld: 1\r\n\nEvent")
+	f.Add("Event: VoicemailUserEntry\r\nActionID: 1\r\nVMContext: d\r\nvoicemailbox: 1\r\nNewMessageCount: 1\r\nOldMessageCount: 0\r\n\r\n")
 	f.Add("a\x00\r\r\n:\n\n\r\n")
 	f.Fuzz(func(t *testing.T, stream string) {
-		short, long := waitings(stream)
+		short, long := states(stream)
 		equal(t, "in place and header by header", short, long)
 		all, err := readAll(strings.NewReader(stream))
 		pieces, errPieces := readAll(iotest.HalfReader(strings.NewReader(stream)))

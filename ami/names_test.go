@@ -28,7 +28,7 @@ func TestEventsCostNoAllocationEach(t *testing.T) {
 	stream := strings.Repeat(block(t, "voicemail-left", "Event: MessageWaiting"), events)
 	per := testing.AllocsPerRun(10, func() {
 		got := 0
-		for r := newReader(strings.NewReader(stream), func(Mailbox) { got++ }); ; got++ {
+		for r := newReader(strings.NewReader(stream), func(Mailbox, []byte) { got++ }); ; got++ {
 			if _, err := r.next(); err != nil { // what it returns lay at the end of the buffer, incomplete
 				break
 			}

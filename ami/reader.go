@@ -22,40 +22,59 @@ const (
 // reader cuts the stream into messages. A line ends with LF, one CR before it is dropped; a message
 // ends with an empty line; further empty lines are nothing (VoicemailMove's reply has one too many).
 type reader struct {
-	br      *bufio.Reader
-	long    []byte        // kept part of a line larger than the buffer
-	waiting func(Mailbox) // MessageWaiting events in their usual form, parsed in place
-	names   names         // of their mailboxes
+	br    *bufio.Reader
+	long  []byte // kept part of a line larger than the buffer
+	names names  // of mailboxes
+	name  []byte // of one
+
+	// MessageWaiting events and entries of a list that have their usual form, parsed in place. The action is that
+	// of the list, and part of the read buffer.
+	state func(b Mailbox, action []byte)
 }
 
-func newReader(conn io.Reader, waiting func(Mailbox)) *reader {
-	return &reader{br: bufio.NewReaderSize(conn, readSize), waiting: waiting}
+func newReader(conn io.Reader, state func(b Mailbox, action []byte)) *reader {
+	return &reader{br: bufio.NewReaderSize(conn, readSize), state: state}
 }
 
-// next hands MessageWaiting events to waiting until something else comes, and returns that.
+// next hands mailboxes to state until something else comes, and returns that.
 func (r *reader) next() (Message, error) {
 	for r.inPlace() {
 	}
 	return r.message()
 }
 
-// inPlace consumes the MessageWaiting events that lie complete in the buffer. It reports whether there were any.
+// inPlace consumes the mailboxes that lie complete in the buffer. It reports whether there were any.
 func (r *reader) inPlace() bool {
 	if r.br.Buffered() == 0 {
 		r.br.Peek(1) // an error comes back from message
 	}
 	b, _ := r.br.Peek(r.br.Buffered())
 	used := 0
-	for {
-		name, fresh, old, n := parseWaiting(b[used:])
-		if n == 0 {
-			break
+	for n := 1; n > 0; used += n {
+		var name []byte
+		var fresh, old int
+		if name, fresh, old, n = parseWaiting(b[used:]); n > 0 {
+			r.state(Mailbox{Name: r.names.copy(name), New: fresh, Old: old}, nil)
+		} else {
+			n = r.entry(b[used:])
 		}
-		r.waiting(Mailbox{Name: r.names.copy(name), New: fresh, Old: old})
-		used += n
 	}
 	r.br.Discard(used)
 	return used > 0
+}
+
+// entry hands on the entry of a list at the start of b, and returns its length; 0: there is none.
+func (r *reader) entry(b []byte) int {
+	e, n := parseEntry(b)
+	if n == 0 {
+		return 0
+	}
+	r.name = append(r.name[:0], e.box...)
+	if len(e.context) > 0 {
+		r.name = append(append(r.name, '@'), e.context...)
+	}
+	r.state(Mailbox{r.names.copy(r.name), e.fresh, e.old, true}, e.action)
+	return n
 }
 
 // message reads one message of any kind. What a broken connection cut off is discarded, with io.ErrUnexpectedEOF.

@@ -107,15 +107,6 @@ func messageWaiting(m Message) (Mailbox, bool) {
 	return counted(m.last("Mailbox"), m.last("New"), m.last("Old"), false)
 }
 
-// userEntry reads one VoicemailUserEntry of a list.
-func userEntry(m Message) (Mailbox, bool) {
-	name := m.last("VoiceMailbox")
-	if where := m.last("VMContext"); name != "" && where != "" {
-		name += "@" + where
-	}
-	return counted(name, m.last("NewMessageCount"), m.last("OldMessageCount"), true)
-}
-
 func counted(name, fresh, old string, listed bool) (Mailbox, bool) {
 	n, okNew := count(fresh)
 	o, okOld := count(old)

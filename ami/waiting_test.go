@@ -9,25 +9,49 @@ import (
 	"testing"
 )
 
-// waitings is every mailbox state of a stream, by the short way where it can be taken, and by the long one.
-func waitings(stream string) (short, long []Mailbox) {
-	r := newReader(strings.NewReader(stream), func(b Mailbox) { short = append(short, b) })
-	for {
-		m, err := r.next()
-		if err != nil {
-			break
+// state is a mailbox, and the action of the list that it is of.
+type state struct {
+	Mailbox
+	action string
+}
+
+// states is every mailbox of a stream, by the short way where it can be taken, and by the long one.
+func states(stream string) (short, long []state) {
+	read := func(to *[]state, m Message) {
+		switch b, ok := messageWaiting(m); m.Event() {
+		case "MessageWaiting":
+			if ok {
+				*to = append(*to, state{b, ""})
+			}
+		case "VoicemailUserEntry":
+			if b, ok := userEntry(m); ok {
+				*to = append(*to, state{b, m.Get("ActionID")})
+			}
 		}
-		if b, ok := messageWaiting(m); ok && m.Event() == "MessageWaiting" {
-			short = append(short, b)
-		}
+	}
+	r := newReader(strings.NewReader(stream), func(b Mailbox, action []byte) { short = append(short, state{b, string(action)}) })
+	for m, err := r.next(); err == nil; m, err = r.next() {
+		read(&short, m)
 	}
 	all, _ := readAll(strings.NewReader(stream))
 	for _, m := range all {
-		if b, ok := messageWaiting(m); ok && m.Event() == "MessageWaiting" {
-			long = append(long, b)
-		}
+		read(&long, m)
 	}
 	return short, long
+}
+
+// waitings are those that are not of a list.
+func waitings(stream string) (short, long []Mailbox) {
+	of := func(all []state) (waiting []Mailbox) {
+		for _, s := range all {
+			if !s.Listed {
+				waiting = append(waiting, s.Mailbox)
+			}
+		}
+		return waiting
+	}
+	s, l := states(stream)
+	return of(s), of(l)
 }
 
 // recorded finds the mailbox states of a capture without any parser.
