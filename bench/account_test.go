@@ -104,6 +104,26 @@ func (a *resyncAccount) verdict(notifies float64) string {
 	return text + "What zonkeymwi's part of that is for is in its profile above."
 }
 
+// hopAccount is where the time of a single event went, in microseconds (p50), run by run.
+type hopAccount struct {
+	ours, floor, handOvers sample
+	reached                bool
+}
+
+func (a *hopAccount) verdict() string {
+	if a.reached {
+		return ""
+	}
+	least := a.handOvers.by(a.floor)
+	text := fmt.Sprintf("Event to wire, p50: the floor is one goroutine, which reads no event while it waits for the database. With two more, so that neither "+
+		"AMI's reader nor what decides ever waits, the same takes %s, which is %s of the floor; at most %.1f is to be reached. ", a.handOvers.text("%.0f µs"), least.text("%.2f"), mostOfHops50)
+	if least.median() >= mostOfHops50 {
+		text += "So no program can that must not lose events. "
+	}
+	return text + fmt.Sprintf("zonkeymwi takes %.0f µs more, for a connection from a pool, whole rows, the decision, the rendering, a transaction with its timers, three log lines "+
+		"and, for every other event, the question how many messages are urgent.", a.ours.median()-a.handOvers.median())
+}
+
 // unit is an account of 20 µs a transaction in the floor and 40 µs at least.
 func unit() *account {
 	a := &account{column: "without the ledger", least: 0.75, floor: sample{50_000}, room: sample{1e6},

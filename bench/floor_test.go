@@ -22,6 +22,7 @@ type task struct {
 	Proxy, Source, Database string
 	Message                 []byte
 	Window                  int
+	HandOvers               bool
 }
 
 // roles are what the test binary can be; each returns what it prints.

@@ -27,6 +27,7 @@ type report struct {
 	failed  []string // parts that ended early
 
 	accounts []*account // where the time of the sustained stages went
+	hops     hopAccount
 	resync   resyncAccount
 }
 

@@ -43,7 +43,8 @@ const (
 type run struct {
 	ctx      context.Context // of its queries
 	queries  sync.WaitGroup
-	deadline time.Time // of the stop; zero: none is under way
+	batch    chan func() // what the batch in work asks of the database, one after the other; never more than one waits
+	deadline time.Time   // of the stop; zero: none is under way
 }
 
 // runLoop reconciles until ctx ends and what was under way then is done. It
@@ -52,9 +53,11 @@ func (b *Bridge) runLoop(ctx context.Context) {
 	defer close(b.ended)
 	stop := ctx.Done()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r := &run{ctx: ctx}
+	r := &run{ctx: ctx, batch: make(chan func(), 1)}
 	defer r.queries.Wait()
 	defer cancel()
+	r.queries.Go(r.work) // one goroutine for all batches: a new one would have to grow its stack on the way to each lookup
+	defer close(r.batch)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -77,6 +80,12 @@ func (b *Bridge) runLoop(ctx context.Context) {
 			stop = nil
 			r.deadline = time.Now().Add(b.o.Drain)
 		}
+	}
+}
+
+func (r *run) work() {
+	for f := range r.batch {
+		f()
 	}
 }
 
@@ -120,12 +129,12 @@ func (b *Bridge) step(r *run) bool {
 	}
 	b.logReceived(batch)
 	l.busy = true
-	r.queries.Go(func() {
+	r.batch <- func() {
 		start := time.Now()
 		found, err := b.lookUp(r, batch, agent)
 		b.o.Meter.LookedUp(time.Since(start), err == nil)
 		b.post(func() { b.lookedUp(r, batch, found, err) })
-	})
+	}
 	return true
 }
 
@@ -152,7 +161,7 @@ func (b *Bridge) lookedUp(r *run, batch []work, found found, err error) {
 		b.numbered(r, batch, b.number(jobs, b.base(found, now), now))
 		return
 	}
-	r.queries.Go(func() {
+	r.batch <- func() {
 		base, err := b.counted(r.ctx, jobs)
 		b.post(func() {
 			if err != nil {
@@ -161,7 +170,7 @@ func (b *Bridge) lookedUp(r *run, batch []work, found found, err error) {
 			}
 			b.numbered(r, batch, b.number(jobs, base, time.Now()))
 		})
-	})
+	}
 }
 
 // numbered sends the jobs of a batch, once the ledger no longer claims that
@@ -171,10 +180,10 @@ func (b *Bridge) numbered(r *run, batch []work, jobs []job) {
 		b.notifyAll(r, batch, jobs, time.Now())
 		return
 	}
-	r.queries.Go(func() {
+	r.batch <- func() {
 		b.ledger.void(r.ctx, jobs)
 		b.post(func() { b.notifyAll(r, batch, jobs, time.Now()) })
-	})
+	}
 }
 
 // logReceived starts the story of each change, before anything can hold it up.

@@ -18,20 +18,26 @@ const connectTimeout = 5 * time.Second
 // postgres is a Store in PostgreSQL.
 type postgres struct {
 	*table
-	pool         *pgxpool.Pool
-	user         string
-	byWatcher    bool
-	lookup, draw string // SQL
-	withLedger   string // lookup, and what the ledger knows
-	quiet        time.Duration
+	pool      *pgxpool.Pool
+	user      string
+	byWatcher bool
+	one, many pgLookup // of one AoR, of a batch
+	draw      string   // SQL
+	quiet     time.Duration
 }
+
+// pgLookup is SQL that finds dialogs, and that finds what the ledger knows too.
+type pgLookup struct{ plain, withLedger string }
 
 // As the subquery locks in one order, two callers with the same dialogs cannot deadlock.
 const (
 	pgByPresentity = `SELECT {columns} FROM {table} AS w WHERE presentity_uri = ANY($1::text[]) AND {event}`
 	pgByWatcher    = `SELECT {columns} FROM {table} AS w JOIN unnest($1::text[], $2::text[]) AS k(k_user, k_domain)
 ON watcher_username = k_user AND watcher_domain = k_domain WHERE {event}`
-	pgNextCSeq = `WITH locked AS (
+	// PostgreSQL keeps the plan of these two; an array's it makes anew each time, which takes longer than the lookup.
+	pgOneByPresentity = `SELECT {columns} FROM {table} AS w WHERE presentity_uri = $1::text AND {event}`
+	pgOneByWatcher    = `SELECT {columns} FROM {table} AS w WHERE watcher_username = $1::text AND watcher_domain = $2::text AND {event}`
+	pgNextCSeq        = `WITH locked AS (
 SELECT presentity_uri, callid, to_tag, from_tag FROM {table} AS w
 JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k(k_uri, k_callid, k_to, k_from)
 ON presentity_uri = k_uri AND callid = k_callid AND to_tag = k_to AND from_tag = k_from
@@ -60,12 +66,16 @@ func openPostgres(c Config, t *table) (Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	lookup := pgByPresentity
+	one, many := pgOneByPresentity, pgByPresentity
 	if c.ByWatcher {
-		lookup = pgByWatcher
+		one, many = pgOneByWatcher, pgByWatcher
 	}
 	return &postgres{table: t, pool: pool, user: conn.User, byWatcher: c.ByWatcher, quiet: keepAlive,
-		lookup: asText(t.sql(lookup)), withLedger: t.pgWithLedger(lookup), draw: t.sql(pgNextCSeq)}, nil
+		one: t.pgLookup(one), many: t.pgLookup(many), draw: t.sql(pgNextCSeq)}, nil
+}
+
+func (t *table) pgLookup(sql string) pgLookup {
+	return pgLookup{asText(t.sql(sql)), t.pgWithLedger(sql)}
 }
 
 // pgWithLedger reads the dialogs first and then what the ledger knows of them. In
@@ -83,14 +93,18 @@ func (p *postgres) Dialogs(ctx context.Context, aors []AoR) (map[AoR][]Dialog, e
 	if len(b.aors) == 0 {
 		return found, nil
 	}
+	lookup, args := p.many, b.pgArgs
+	if len(b.aors) == 1 {
+		lookup, args = p.one, b.pgArg
+	}
 	err := p.lookUp(func(acked bool) error {
-		sql := p.lookup
+		sql := lookup.plain
 		if acked {
-			sql = p.withLedger
+			sql = lookup.withLedger
 		}
 		return p.query(ctx, func(r rows) error {
 			return b.scan(r, func() (Dialog, error) { return scanText(r.(pgx.Rows), acked) }, found)
-		}, sql, b.pgArgs()...)
+		}, sql, args()...)
 	}, p.ledgerFault)
 	if err != nil {
 		return nil, p.explain(err, "SELECT")
@@ -106,6 +120,14 @@ func (b batch) pgArgs() []any {
 		}
 	}
 	return []any{column(b.aors, AoR.URI)}
+}
+
+// pgArg is for a batch of one.
+func (b batch) pgArg() []any {
+	if a := b.aors[0]; b.byWatcher {
+		return []any{a.User, a.Domain}
+	}
+	return []any{b.aors[0].URI()}
 }
 
 func (p *postgres) NextCSeq(ctx context.Context, dialogs []Dialog) (map[Key]uint32, error) {

@@ -3,6 +3,7 @@ package watchers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -178,6 +179,7 @@ func TestPostgresPreparedStatementLost(t *testing.T) {
 
 // The presentity lookup reads an index, whether PostgreSQL plans for the batch at hand or for any.
 func TestPostgresPlan(t *testing.T) {
+	many := "'{" + strings.Join(newBatch(filled(500), false).pgArgs()[0].([]string), ",") + "}'"
 	for flavour, index := range map[string]string{"opensips": "active_watchers_active_watchers_idx", "kamailio": "active_watchers_active_watchers_pres"} {
 		db := engines[1].open(t, flavour)
 		db.migrate(t)
@@ -185,37 +187,56 @@ func TestPostgresPlan(t *testing.T) {
 		db.fillLedger(t)
 		s := db.store(t, Config{}).(*postgres)
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-			plan := explainPlan(t, s, s.lookup, mode)
-			withLedger := explainPlan(t, s, s.withLedger, mode)
-			for _, plan := range []string{plan, withLedger} {
-				if !strings.Contains(plan, index) || !strings.Contains(plan, "presentity_uri)::text = ANY") || strings.Contains(plan, "Seq Scan") {
-					t.Errorf("%s, %s:\n%.300s", flavour, mode, plan)
-				}
-				if generic := strings.Contains(plan, "$1"); generic != (mode == "force_generic_plan") {
-					t.Errorf("%s: not that plan:\n%.300s", mode, plan)
-				}
-			}
-			if !strings.Contains(withLedger, "zonkeymwi_ledger_pkey") {
-				t.Errorf("%s, %s: the ledger's index is not used:\n%s", flavour, mode, withLedger)
-			}
+			checkPlan(t, s, s.many, many, mode, index, "presentity_uri)::text = ANY")
+			checkPlan(t, s, s.one, "'sip:u1@example.com'", mode, index, "presentity_uri)::text = ")
 		}
 	}
 }
 
-func explainPlan(t *testing.T, s *postgres, lookup, mode string) string {
+func checkPlan(t *testing.T, s *postgres, lookup pgLookup, arg, mode, index, condition string) {
+	t.Helper()
+	withLedger := explainPlan(t, s, lookup.withLedger, arg, mode)
+	for _, plan := range []string{explainPlan(t, s, lookup.plain, arg, mode), withLedger} {
+		if !strings.Contains(plan, index) || !strings.Contains(plan, condition) || strings.Contains(plan, "Seq Scan") {
+			t.Errorf("%s, %s:\n%.300s", index, mode, plan)
+		}
+		if generic := strings.Contains(plan, "$1"); generic != (mode == "force_generic_plan") {
+			t.Errorf("%s: not that plan:\n%.300s", mode, plan)
+		}
+	}
+	if !strings.Contains(withLedger, "zonkeymwi_ledger_pkey") {
+		t.Errorf("%s, %s: the ledger's index is not used:\n%s", index, mode, withLedger)
+	}
+}
+
+// One AoR's plan is made five times at most, and then kept; a batch's is made each time.
+func TestPostgresKeepsThePlanOfOne(t *testing.T) {
+	db := engines[1].open(t, "opensips")
+	db.fill(t, 1000)
+	s := subject{db, db.store(t, Config{MaxConns: 1}), false}
+	for i := range 50 {
+		s.dialogs(t, user(fmt.Sprint("u", i+1)))
+	}
+	var kept, made int
+	err := s.Store.(*postgres).pool.QueryRow(t.Context(), "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE 'SELECT w.%= $1::text%'").Scan(&kept, &made)
+	if err != nil || kept != 45 || made != 5 {
+		t.Errorf("%d kept, %d made, %v", kept, made, err)
+	}
+}
+
+func explainPlan(t *testing.T, s *postgres, lookup, arg, mode string) string {
 	t.Helper()
 	conn, err := s.pool.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	uris := strings.Join(newBatch(filled(500), false).pgArgs()[0].([]string), ",")
 	for _, statement := range []string{"SET plan_cache_mode = " + mode, "DEALLOCATE ALL", "PREPARE lookup AS " + lookup} {
 		if _, err := conn.Exec(t.Context(), statement, pgx.QueryExecModeSimpleProtocol); err != nil {
 			t.Fatal(err)
 		}
 	}
-	rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE lookup('{"+uris+"}')", pgx.QueryExecModeSimpleProtocol)
+	rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE lookup("+arg+")", pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		t.Fatal(err)
 	}
