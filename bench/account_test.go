@@ -124,6 +124,24 @@ func (a *hopAccount) verdict() string {
 		"and, for every other event, the question how many messages are urgent.", a.ours.median()-a.handOvers.median())
 }
 
+// renderAccount is where the time of a rendering went, in nanoseconds, run by run.
+type renderAccount struct {
+	ours, floor, checked sample
+	reached              bool
+}
+
+// mostOfHand is how many times the floor a rendering may take.
+const mostOfHand = 3
+
+func (a *renderAccount) verdict() string {
+	if a.reached {
+		return ""
+	}
+	return fmt.Sprintf("Rendering: the floor looks at no byte of what it appends. With a look at each, as what comes from a database, AMI or a phone may not "+
+		"leave its line, it takes %s, which is %s of the floor. The other %.0f ns are for finding each value by the template rather than in the program's text.",
+		a.checked.text("%.0f ns"), a.checked.by(a.floor).text("%.2f"), a.ours.median()-a.checked.median())
+}
+
 // unit is an account of 20 µs a transaction in the floor and 40 µs at least.
 func unit() *account {
 	a := &account{column: "without the ledger", least: 0.75, floor: sample{50_000}, room: sample{1e6},

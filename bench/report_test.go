@@ -26,9 +26,10 @@ type report struct {
 	missing []string // what could not be measured, and why
 	failed  []string // parts that ended early
 
-	accounts []*account // where the time of the sustained stages went
-	hops     hopAccount
-	resync   resyncAccount
+	accounts  []*account // where the time of the sustained stages went
+	hops      hopAccount
+	resync    resyncAccount
+	rendering renderAccount
 }
 
 // row is one figure that is to be reached.

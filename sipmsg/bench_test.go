@@ -5,15 +5,26 @@ import (
 	"testing"
 )
 
-// BenchmarkAppend sets each built-in template beside what one would write by hand in its place. At most three times
-// the floor is what we want.
+// BenchmarkAppend sets each built-in template beside what one would write by hand in its place, and beside that with
+// a look at every byte of every value, which a template may not do without. At most three times the floor is what we
+// want.
 func BenchmarkAppend(b *testing.B) {
 	for _, kind := range allKinds {
 		tmpl := mustParse(b, kind, Builtin(kind))
-		buf := make([]byte, 0, 2048)
+		buf, known := make([]byte, 0, 2048), fieldsOf(kind)
 		b.Run(kind.String()+"/floor", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
+				buf = byHand(buf[:0], kind, &sample)
+			}
+		})
+		b.Run(kind.String()+"/checked", func(b *testing.B) {
+			for b.Loop() {
+				for i := range known {
+					if d := &known[i]; d.str != nil && !d.class.holds(d.str(&sample)) {
+						b.Fatal(d.name)
+					}
+				}
 				buf = byHand(buf[:0], kind, &sample)
 			}
 		})
