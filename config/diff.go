@@ -7,11 +7,11 @@ import (
 
 // Diff returns the keys whose values differ between two configurations, in the
 // order of Keys. What a key's file holds counts as its value, and not as that of
-// the key beside it.
+// the key beside it; without a file it is the key beside it that has changed.
 func Diff(a, b *Config) (keys []Key) {
 	for _, k := range Keys() {
 		same := reflect.DeepEqual(k.field(a), k.field(b))
-		if k.into != nil && same {
+		if path, _ := k.field(b).(*string); k.into != nil && same && *path != "" {
 			same = *k.into(a) == *k.into(b)
 		}
 		if !same {

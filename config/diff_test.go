@@ -43,6 +43,14 @@ database.url = "sqlite:x"
 			t.Errorf("%q: %v, want %v", c.text, got, c.want)
 		}
 	}
+	plain := func(secret string) *Config {
+		c := *a
+		c.Ami.SecretFile, c.Ami.Secret = "", Secret(secret)
+		return &c
+	}
+	if changed := Diff(plain("one"), plain("two")); len(changed) != 1 || changed[0].String() != "ami.secret" {
+		t.Errorf("another secret, in no file: %v", changed)
+	}
 	shared := `sip = { proxy = "p:5060" }` + share
 	changed := Diff(read("one", shared), read("one", strings.Replace(shared, "202@", "203@", 1)))
 	if len(changed) != 1 || changed[0].String() != "mailbox.share" || !changed[0].Reload {
