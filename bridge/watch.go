@@ -53,7 +53,7 @@ func (w *watch) listen(ctx context.Context) {
 			return
 		case errors.Is(err, watchers.ErrNoTrigger):
 			wait = triggerGap
-			w.b.log.Info("new subscriptions are found by polling; zonkeymwi migrate installs the trigger",
+			w.b.log.Info("new subscriptions are found by polling",
 				zap.String("event", "polling"), zap.Error(err), zap.Duration("every", w.b.live.Load().PollInterval))
 		default:
 			w.b.log.Warn("the database no longer tells of subscriptions", zap.String("event", "listen_lost"),
