@@ -34,6 +34,7 @@ func completionCommand(_ context.Context, args []string, out, errs io.Writer) in
 
 const bashCompletion = `_zonkeymwi() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+	[ "$COMP_CWORD" != 1 ] || prev=zonkeymwi # by whatever path it was called
 	case $prev in
 		zonkeymwi) COMPREPLY=($(compgen -W "%s" -- "$cur")) ;;
 		show) COMPREPLY=($(compgen -W "subscription" -- "$cur")) ;;
