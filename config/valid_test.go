@@ -60,4 +60,7 @@ func TestNearest(t *testing.T) {
 			t.Errorf("%q: got %d, want %d", name, got, want)
 		}
 	}
+	if sections := []string{"ami", "database", "sip"}; nearest("spi", sections) != 2 {
+		t.Errorf("spi: %s, want sip, with two letters in the other order", sections[nearest("spi", sections)])
+	}
 }
