@@ -24,16 +24,16 @@ const OutcomeCSeqTooLow = "cseq_too_low"
 type AMIStatus struct {
 	Address   string    `json:"address"`
 	Connected bool      `json:"connected"`
-	Booted    bool      `json:"booted"`          // Asterisk has said FullyBooted
-	Since     time.Time `json:"since"`           // of Connected being as it is
-	Resynced  time.Time `json:"resynced"`        // when every mailbox was last read; zero: not yet
-	Error     string    `json:"error,omitempty"` // why it is not connected
+	Booted    bool      `json:"booted"`            // Asterisk has said FullyBooted
+	Since     time.Time `json:"since,omitzero"`    // of Connected being as it is
+	Resynced  time.Time `json:"resynced,omitzero"` // when every mailbox was last read; zero: not yet
+	Error     string    `json:"error,omitempty"`   // why it is not connected
 }
 
 // DatabaseStatus is what the last lookup said.
 type DatabaseStatus struct {
 	OK    bool      `json:"ok"`
-	Since time.Time `json:"since"` // of OK being as it is; zero: nothing was looked up yet
+	Since time.Time `json:"since,omitzero"` // of OK being as it is; zero: nothing was looked up yet
 	Error string    `json:"error,omitempty"`
 }
 
@@ -41,7 +41,7 @@ type DatabaseStatus struct {
 type Unconverged struct {
 	Mailboxes int       `json:"mailboxes"` // with a live dialog that does not show their state, or dirty
 	Dialogs   int       `json:"dialogs"`
-	Oldest    time.Time `json:"oldest"` // since when; zero: none
+	Oldest    time.Time `json:"oldest,omitzero"` // since when; zero: none
 }
 
 // Counts is what a mailbox holds or a phone shows. New includes Urgent.
@@ -55,10 +55,10 @@ type Counts struct {
 type User struct {
 	User    string         `json:"user"`
 	Domain  string         `json:"domain"`
-	Mailbox string         `json:"mailbox"` // as Asterisk calls it; "" when it never spoke of it
-	Holds   *Counts        `json:"holds"`   // nil when Asterisk never spoke of it
-	Dirty   bool           `json:"dirty"`   // waits to be looked at
-	Since   time.Time      `json:"since"`   // since when not every phone shows it; zero: they do
+	Mailbox string         `json:"mailbox"`        // as Asterisk calls it; "" when it never spoke of it
+	Holds   *Counts        `json:"holds"`          // nil when Asterisk never spoke of it
+	Dirty   bool           `json:"dirty"`          // waits to be looked at
+	Since   time.Time      `json:"since,omitzero"` // since when not every phone shows it; zero: they do
 	Dialogs []DialogReport `json:"dialogs"`
 	Why     []string       `json:"why"` // in plain words, why the lamp is as it is and what comes next
 }
@@ -85,8 +85,8 @@ type DialogReport struct {
 	Skipped     string    `json:"skipped,omitempty"`
 	InFlight    bool      `json:"in_flight"`
 	Failures    int       `json:"failures"`
-	NextAttempt time.Time `json:"next_attempt"`   // zero: nothing is due
-	Last        *Delivery `json:"last,omitempty"` // nil: none, or too long ago to be kept
+	NextAttempt time.Time `json:"next_attempt,omitzero"` // zero: nothing is due
+	Last        *Delivery `json:"last,omitempty"`        // nil: none, or too long ago to be kept
 }
 
 // Delivery is a NOTIFY that has come to its end.
@@ -121,7 +121,7 @@ type Resent struct {
 type Waiting struct {
 	User    string    `json:"user"` // user@domain
 	Holds   Counts    `json:"holds"`
-	Since   time.Time `json:"since"`
+	Since   time.Time `json:"since,omitzero"`
 	Dialogs int       `json:"dialogs"` // live ones that do not show it
 }
 
