@@ -9,10 +9,9 @@ import (
 )
 
 // Where Load looks when it is given no path.
-const (
-	localPath  = "zonkeymwi.toml"
-	systemPath = "/etc/zonkeymwi/zonkeymwi.toml"
-)
+const localPath = "zonkeymwi.toml"
+
+var systemPath = "/etc/zonkeymwi/zonkeymwi.toml" // tests have none, where they run beside a bridge too
 
 // Load reads the file at path, or where path is "" the first that exists of
 // zonkeymwi.toml and /etc/zonkeymwi/zonkeymwi.toml, and environ (as
