@@ -14,7 +14,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const paced = 200 // events a second, where the time of each is measured
+const (
+	paced = 200 // events a second, where the time of each is measured
+	turns = 4   // of a second, in each run
+)
 
 // atRate has fire start n changes, so many a second, each of another mailbox, and
 // returns how many microseconds each took to its NOTIFY on the wire.
@@ -47,26 +50,32 @@ func atRate(t testing.TB, phones *responder, rate, n, boxes, offset int, fire fu
 // latency is one way of an event to the wire, and what it took, run by run.
 type latency struct {
 	fire     func(box int)
-	p50, p99 sample // microseconds
+	pid      int           // of who does it
+	cpu      time.Duration // of its processor time, in all
+	p50, p99 sample        // microseconds
+}
+
+// turn takes a second's events.
+func (l *latency) turn(t testing.TB, phones *responder, n int) sample {
+	before := cpuTime(t, l.pid)
+	defer func() { l.cpu += cpuTime(t, l.pid) - before }()
+	return atRate(t, phones, paced, paced, users, n*paced, l.fire)
 }
 
 // wire measures the way of single events, every other one of which lights a lamp,
 // in turns of a second: what a machine does at the moment moves within a minute.
 func (st *stage) wire(t *testing.T) (ours, floor, handOvers *latency) {
-	const turns = 4
-	ours = &latency{fire: st.events(t, st.source, st.load.to[0])}
-	fire, stop := st.hop(t, false)
+	ours = &latency{fire: st.events(t, st.source, st.load.to[0]), pid: st.program.cmd.Process.Pid}
+	floor, stop := st.hop(t, false)
 	defer stop()
-	floor = &latency{fire: fire}
-	fire, stop = st.hop(t, true)
+	handOvers, stop = st.hop(t, true)
 	defer stop()
-	handOvers = &latency{fire: fire}
 	all := []*latency{ours, floor, handOvers}
 	for run := range runs {
 		took := make([]sample, len(all))
 		for turn := range turns {
 			for i, l := range all {
-				took[i] = append(took[i], atRate(t, st.phones, paced, paced, users, (run*turns+turn)*paced, l.fire)...)
+				took[i] = append(took[i], l.turn(t, st.phones, run*turns+turn)...)
 			}
 		}
 		for i, l := range all {
@@ -85,13 +94,13 @@ func (st *stage) events(t testing.TB, s *source, to net.Conn) func(int) {
 	}
 }
 
-// hop starts a floor, and returns what sends it an event, and what ends it.
-func (st *stage) hop(t testing.TB, handOvers bool) (fire func(int), stop func()) {
+// hop starts a floor, and returns what ends it.
+func (st *stage) hop(t testing.TB, handOvers bool) (l *latency, stop func()) {
 	s := startSource(t, users)
 	cmd := floorCommand(t, "hop", task{Proxy: st.phones.addr(), Source: s.addr(), Database: st.db.url(),
 		Message: *st.phones.last.Load(), HandOvers: handOvers})
 	must(t, cmd.Start())
-	return st.events(t, s, s.wait(t, 1)[0]), func() {
+	return &latency{fire: st.events(t, s, s.wait(t, 1)[0]), pid: cmd.Process.Pid}, func() {
 		end(t, cmd)
 		st.load.rebase()
 	}
@@ -106,7 +115,9 @@ const (
 func (r *report) wireRows(ours, floor, handOvers *latency) {
 	const text = "one AMI hop + one lookup + one send: "
 	ratios50, ratios99 := ours.p50.by(floor.p50), ours.p99.by(floor.p99)
-	r.hops = hopAccount{ours: ours.p50, floor: floor.p50, handOvers: handOvers.p50, reached: ratios50.median() <= mostOfHops50}
+	const events = runs * turns * paced
+	r.hops = hopAccount{ours: ours.p50, floor: floor.p50, handOvers: handOvers.p50, reached: ratios50.median() <= mostOfHops50,
+		cpu: micros(ours.cpu) / events, floorCPU: micros(floor.cpu) / events}
 	r.add(row{fmt.Sprintf("event to wire at %d/s, p50", paced), text + floor.p50.text("%.0f µs"), ours.p50.text("%.0f µs"),
 		ratios50, "%.2f", fmt.Sprintf("at most %.1f", mostOfHops50), r.hops.reached})
 	r.add(row{fmt.Sprintf("event to wire at %d/s, p99", paced), text + floor.p99.text("%.0f µs"), ours.p99.text("%.0f µs"),
