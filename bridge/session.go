@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"sync"
@@ -215,11 +216,13 @@ func (b *Bridge) take(user watchers.AoR, said ami.Mailbox) {
 	if said.Listed {
 		c.why, q = whyResync, paced
 		if m.settled(said.Name, holds) {
-			m.box(said.Name).round = b.desired.round
+			x := m.box(said.Name)
+			x.round, x.asked = b.desired.round, false
 			return
 		}
 	}
 	x := m.hold(said.Name, holds)
+	x.asked = false
 	if said.Listed {
 		x.round = b.desired.round
 	}
@@ -264,8 +267,11 @@ func (b *Bridge) aorOf(name string) (watchers.AoR, error) {
 		return watchers.AoR{}, errors.New("the mailbox has no name")
 	}
 	domain, ok := b.live.Load().Domain(context)
-	if !ok {
+	switch {
+	case !ok:
 		return watchers.AoR{}, errNoDomain
+	case strings.Contains(domain, "@"): // Asterisk's aliases have such contexts
+		return watchers.AoR{}, fmt.Errorf("its context %q is no SIP domain: give it one in [mailbox.domains]", domain)
 	}
 	return watchers.AoR{User: user, Domain: domain}, nil
 }
