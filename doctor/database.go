@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ func (c *checkup) database(ctx context.Context) {
 	defer cancel()
 	in, err := watchers.Inspect(ctx, c.Database)
 	if in.Server == "" {
-		a.add(failed, "connect", c.noDatabase(err), "%s", c.without(err))
+		a.add(failed, "connect", c.noDatabase(err), "%s", c.unconnected(err))
 		return
 	}
 	as := ""
@@ -50,6 +51,14 @@ func (c *checkup) database(ctx context.Context) {
 		c.trigger(a, in)
 		c.ledger(a, in)
 	}
+}
+
+// unconnected says what went wrong; the driver's error does not say where, if it was only slow.
+func (c *checkup) unconnected(err error) string {
+	if u, bad := url.Parse(c.Database.URL); bad == nil && u.Host != "" && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("%s: no answer within %s", u.Host, c.Patience)
+	}
+	return c.without(err)
 }
 
 // noDatabase says what to do where there is no connection.

@@ -123,8 +123,9 @@ func TestPostgresConnect(t *testing.T) {
 		check(t, w.Options).only(Fault, "database", "connect", c.texts...)
 	}
 	w.Patience = 300 * time.Millisecond
-	w.Database.URL = "postgres://u:" + secret + "@" + silent(t) + "/db"
-	check(t, w.Options).only(Fault, "database", "connect", "firewall")
+	address := silent(t)
+	w.Database.URL = "postgres://u:" + secret + "@" + address + "/db"
+	check(t, w.Options).only(Fault, "database", "connect", "firewall", address+": no answer within 300ms")
 	w.Database.URL = "oracle://u:" + secret + "@h/db"
 	check(t, w.Options).only(Fault, "database", "connect", "postgres://")
 }
