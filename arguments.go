@@ -54,7 +54,11 @@ func (a *arguments) parse(args []string) (code int, ok bool) {
 	if n := len(a.words); n == len(strings.Fields(required)) || n == len(strings.Fields(usage)) {
 		return exitDone, true
 	}
-	return a.misused("got %d arguments", len(a.words)), false
+	plural := "s"
+	if len(a.words) == 1 {
+		plural = ""
+	}
+	return a.misused("got %d argument%s", len(a.words), plural), false
 }
 
 // misused reports wrong usage.

@@ -162,7 +162,7 @@ func scenes() []scene {
 		{"a caller leaves a message", holds(1, 0), on(1, 0)},
 		{"the user hears it", holds(0, 1), off(1)},
 		{"a message comes while the network loses every third packet", func(_ context.Context, d *demo) error {
-			d.proxy.SetFaults(sim.Faults{Seed: 1, Loss: 1.0 / 3})
+			d.proxy.SetFaults(sim.Faults{Seed: 6, Loss: 1.0 / 3})
 			d.asterisk.Set(demoMailbox, 1, 1)
 			return nil
 		}, on(1, 1)},

@@ -50,6 +50,12 @@ func dispatch(ctx context.Context, args []string, out, errs io.Writer) int {
 	case "-version", "--version":
 		return versionCommand(ctx, nil, out, errs)
 	}
+	for _, c := range commands() {
+		if strings.HasPrefix(c.name, args[0]+" ") {
+			fmt.Fprintf(errs, "zonkeymwi: %s what?\nusage: zonkeymwi %s\n", args[0], c.usage())
+			return exitUsage
+		}
+	}
 	fmt.Fprintf(errs, "zonkeymwi: no command %q\n", args[0])
 	usage(errs)
 	return exitUsage
