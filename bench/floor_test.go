@@ -30,6 +30,7 @@ var roles = map[string]func(task) error{
 	"transactions":    sendPrerendered,
 	"hop":             hop,
 	"list and ledger": readListAndLedger,
+	"resync by hand":  whoIsBehind,
 }
 
 func runRole(role string) int {

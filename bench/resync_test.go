@@ -40,7 +40,7 @@ func (st *stage) resync(t *testing.T, s settings) {
 		}
 		st.phones.reset()
 		floor = append(floor, st.listAndLedger(t, a))
-		a.survey = append(a.survey, st.survey(t))
+		a.byHand = append(a.byHand, st.resyncByHand(t))
 		took, ok := st.restart(t, s, run)
 		ours, exact = append(ours, took), exact && ok
 	}
@@ -100,19 +100,6 @@ func (st *stage) listAndLedger(t testing.TB, a *resyncAccount) float64 {
 	must(t, err)
 	a.list, a.ledger = append(a.list, list), append(a.ledger, ledger)
 	return list + ledger
-}
-
-// survey returns the seconds that PostgreSQL alone takes to find the dialogs that
-// the ledger does not know in their present state: one number comes back.
-func (st *stage) survey(t testing.TB) float64 {
-	t.Helper()
-	db, err := pgx.Connect(t.Context(), st.db.url())
-	must(t, err)
-	defer db.Close(t.Context())
-	start, n := time.Now(), 0
-	must(t, db.QueryRow(t.Context(), `SELECT count(*) FROM active_watchers AS w LEFT JOIN zonkeymwi_ledger AS l USING (callid, to_tag, from_tag)
-WHERE w.event = 'message-summary' AND (l.callid IS NULL OR l.remote_cseq <> w.remote_cseq OR l.expires <> w.expires OR l.contact <> w.contact)`).Scan(&n))
-	return time.Since(start).Seconds()
 }
 
 // readListAndLedger prints the seconds that it takes to read the list, and the
