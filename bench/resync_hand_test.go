@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // resyncByHand returns the seconds that the least takes that tells whom to notify,
@@ -36,18 +34,11 @@ func (st *stage) resyncByHand(t testing.TB) float64 {
 // else. It prints the seconds and the count.
 func whoIsBehind(work task) error {
 	ctx := context.Background()
-	db, err := pgx.Connect(ctx, work.Database)
-	if err != nil {
-		return err
-	}
-	asterisk, err := logIn(work.Source)
+	db, asterisk, err := askForList(ctx, work)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	if _, err := asterisk.Write([]byte("Action: VoicemailUsersList\r\nActionID: 2\r\n\r\n")); err != nil {
-		return err
-	}
 	held, err := readList(bufio.NewReaderSize(asterisk, 256<<10))
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"testing"
 	"time"
@@ -102,22 +103,28 @@ func (st *stage) listAndLedger(t testing.TB, a *resyncAccount) float64 {
 	return list + ledger
 }
 
+// askForList connects to both, and asks Asterisk for the list.
+func askForList(ctx context.Context, work task) (*pgx.Conn, net.Conn, error) {
+	db, err := pgx.Connect(ctx, work.Database)
+	if err != nil {
+		return nil, nil, err
+	}
+	asterisk, err := logIn(work.Source)
+	if err == nil {
+		_, err = asterisk.Write([]byte("Action: VoicemailUsersList\r\nActionID: 2\r\n\r\n"))
+	}
+	return db, asterisk, err
+}
+
 // readListAndLedger prints the seconds that it takes to read the list, and the
 // ledger.
 func readListAndLedger(work task) error {
 	ctx := context.Background()
-	db, err := pgx.Connect(ctx, work.Database)
-	if err != nil {
-		return err
-	}
-	asterisk, err := logIn(work.Source)
+	db, asterisk, err := askForList(ctx, work)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	if _, err := asterisk.Write([]byte("Action: VoicemailUsersList\r\nActionID: 2\r\n\r\n")); err != nil {
-		return err
-	}
 	buf := make([]byte, 64<<10)
 	for kept := 0; !bytes.Contains(buf[:kept], []byte("ListItems: ")); {
 		kept = copy(buf, buf[max(0, kept-32):kept]) // the end may come in two parts
