@@ -44,9 +44,10 @@ const (
 // disk is full.
 // What does not fit is dropped, and counted in the log.
 type behind struct {
-	to   io.Writer
-	wake chan struct{} // holds one token when there is something to write
-	done chan struct{}
+	to    io.Writer
+	timer *time.Timer   // to wake, after the first line that waits: nobody is woken while a NOTIFY is not yet sent
+	wake  chan struct{} // holds one token when there is something to write
+	done  chan struct{}
 
 	mu      sync.Mutex
 	waiting []byte
@@ -56,6 +57,7 @@ type behind struct {
 
 func newBehind(to io.Writer) *behind {
 	b := &behind{to: to, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	b.timer = time.AfterFunc(behindWait, b.poke)
 	go b.run()
 	return b
 }
@@ -69,7 +71,7 @@ func (b *behind) Write(line []byte) (int, error) {
 		return len(line), nil
 	}
 	if len(b.waiting) == 0 {
-		b.poke()
+		b.timer.Reset(behindWait)
 	}
 	b.waiting = append(b.waiting, line...)
 	return len(line), nil
@@ -89,7 +91,6 @@ func (b *behind) run() {
 	defer close(b.done)
 	var spare []byte
 	for range b.wake {
-		time.Sleep(behindWait)
 		b.mu.Lock()
 		text, dropped, closed := b.waiting, b.dropped, b.closed
 		b.waiting, b.dropped = spare[:0], 0
