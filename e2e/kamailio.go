@@ -19,7 +19,7 @@ const NoDatabase = -1
 
 // KamailioConfig is what a test may choose.
 type KamailioConfig struct {
-	DB        string        // postgres:// URL of an empty database; Kamailio's tables are made in it
+	DB        string        // postgres:// or mysql:// URL of an empty database; Kamailio's tables are made in it
 	SubsMode  int           // presence's subs_db_mode, 1 to 3 or NoDatabase; 0 means 1: rows are written before the 200
 	Update    time.Duration // db_update_period, when mode 2 writes its rows; 0 means 1 s (Kamailio's default is 100 s)
 	ClockCSeq bool          // rewrite the CSeq of Kamailio's own NOTIFYs to unix time, for cseq = "clock"
@@ -49,7 +49,7 @@ type Kamailio struct {
 // StartKamailio returns when Kamailio answers; it ends with t.
 func StartKamailio(t testing.TB, config KamailioConfig) *Kamailio {
 	t.Helper()
-	needKamailio(t)
+	needKamailio(t, "db_"+engine(config.DB))
 	createTables(t, config.DB)
 	k := &Kamailio{port: freePort(t), dir: workDir(t, ""), config: config, t: t}
 	k.configure()
@@ -59,15 +59,16 @@ func StartKamailio(t testing.TB, config KamailioConfig) *Kamailio {
 	return k
 }
 
-func needKamailio(t testing.TB) {
+// needKamailio wants these modules of it too.
+func needKamailio(t testing.TB, modules ...string) {
 	t.Helper()
 	_, err := exec.LookPath("kamailio")
 	missing := err != nil
-	for _, module := range []string{"presence_mwi", "db_postgres", "tls"} {
+	for _, module := range append(modules, "presence_mwi", "db_postgres", "tls") {
 		found, _ := filepath.Glob("/usr/lib/*/kamailio/modules/" + module + ".so")
 		missing = missing || len(found) == 0
 	}
-	need(t, !missing, "no Kamailio", "install Debian's packages kamailio, kamailio-postgres-modules, kamailio-presence-modules and kamailio-tls-modules")
+	need(t, !missing, "no Kamailio", "install Debian's packages kamailio, kamailio-postgres-modules, kamailio-mysql-modules, kamailio-presence-modules and kamailio-tls-modules")
 }
 
 // Addr is where Kamailio listens, UDP and TCP.

@@ -5,19 +5,20 @@ package e2e
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-)
+	_ "github.com/jackc/pgx/v5/stdlib"
 
-// Kamailio's own tables, as Debian packages them.
-const kamailioSQL = "/usr/share/kamailio/postgres/"
+	"zonkeymwi/internal/mytest"
+)
 
 // configure writes the files that operators are given, as they are, and the certificate of the TLS port.
 func (k *Kamailio) configure() {
@@ -86,7 +87,8 @@ func (k *Kamailio) defines() []string {
 		"TLS_CERT=" + strconv.Quote(k.path("cert.pem")),
 		"TLS_KEY=" + strconv.Quote(k.path("key.pem")),
 	}
-	for name, on := range map[string]bool{"WITH_TLS": c.TLS, "WITH_NAT": c.NAT, "WITH_AUTH": c.Auth, "WITH_DIGEST": c.Password != "", "WITHOUT_CLOCK": !c.ClockCSeq} {
+	for name, on := range map[string]bool{"WITH_TLS": c.TLS, "WITH_NAT": c.NAT, "WITH_AUTH": c.Auth, "WITH_DIGEST": c.Password != "", "WITHOUT_CLOCK": !c.ClockCSeq,
+		"WITH_MYSQL": engine(c.DB) == "mysql"} {
 		if on {
 			defines = append(defines, name)
 		}
@@ -104,29 +106,42 @@ func kamailioURL(db string) string {
 	return u.String()
 }
 
-// createTables runs Kamailio's own scripts, unless they have been run before.
+// engine is postgres or mysql, as the URL and Kamailio call it.
+func engine(db string) string {
+	scheme, _, _ := strings.Cut(db, ":")
+	return scheme
+}
+
+// openDB connects; an Exec without arguments may hold many statements.
+func openDB(t testing.TB, db string) *sql.DB {
+	t.Helper()
+	if engine(db) == "mysql" {
+		return mytest.Open(t, db)
+	}
+	pool, err := sql.Open("pgx", db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pool.Close() })
+	return pool
+}
+
+// createTables runs Kamailio's own scripts, as Debian packages them, unless they have been run before.
 func createTables(t testing.TB, db string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	var done bool
-	if err := conn.QueryRow(ctx, "SELECT to_regclass('active_watchers') IS NOT NULL").Scan(&done); err != nil || done {
-		if err != nil {
-			t.Fatal(err)
-		}
+	pool := openDB(t, db)
+	defer pool.Close()
+	if _, err := pool.ExecContext(ctx, "SELECT 1 FROM active_watchers LIMIT 0"); err == nil {
 		return
 	}
 	for _, script := range []string{"standard-create.sql", "presence-create.sql", "usrloc-create.sql", "auth_db-create.sql"} {
-		sql, err := os.ReadFile(kamailioSQL + script)
+		statements, err := os.ReadFile(filepath.Join("/usr/share/kamailio", engine(db), script))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := conn.PgConn().Exec(ctx, string(sql)).ReadAll(); err != nil {
+		if _, err := pool.ExecContext(ctx, string(statements)); err != nil {
 			t.Fatalf("%s: %v", script, err)
 		}
 	}

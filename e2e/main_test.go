@@ -9,12 +9,13 @@ import (
 
 	"go.uber.org/goleak"
 
+	"zonkeymwi/internal/mytest"
 	"zonkeymwi/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", "4") // the few parallel tests wait most of the time, on two processors too
-	goleak.VerifyTestMain(tidy{pgtest.Wrap(m)})
+	goleak.VerifyTestMain(tidy{mytest.Wrap(pgtest.Wrap(m))})
 }
 
 // tidy removes the program that the tests have built.

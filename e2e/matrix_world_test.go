@@ -5,13 +5,13 @@ package e2e
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
+	"zonkeymwi/internal/mytest"
 	"zonkeymwi/internal/pgtest"
 	"zonkeymwi/sim"
 )
@@ -23,7 +23,7 @@ type cellWorld struct {
 	cell
 	outcome
 	db       string
-	conn     *pgx.Conn // to it
+	pool     *sql.DB // to it
 	asterisk *sim.Asterisk
 	admin    string // where the bridge listens; "": anywhere
 	kamailio *Kamailio
@@ -37,12 +37,13 @@ type cellWorld struct {
 
 func newCellWorld(t *testing.T, c cell) *cellWorld {
 	t.Helper()
-	w := &cellWorld{cell: c, db: pgtest.Start(t)}
-	var err error
-	if w.conn, err = pgx.Connect(t.Context(), w.db); err != nil {
-		t.Fatal(err)
+	w := &cellWorld{cell: c}
+	if c.maria {
+		w.db = mytest.Start(t)
+	} else {
+		w.db = pgtest.Start(t)
 	}
-	t.Cleanup(func() { w.conn.Close(context.Background()) })
+	w.pool = openDB(t, w.db)
 	config := KamailioConfig{DB: w.db, SubsMode: c.mode, Update: 2 * time.Second, ClockCSeq: c.clock, NAT: true, TLS: c.transport == "tls"}
 	if c.mode == 0 {
 		config.SubsMode = NoDatabase
@@ -191,7 +192,7 @@ func (w *cellWorld) leave(t *testing.T, phone *sim.Phone) {
 // rows counts the subscriptions in the database.
 func (w *cellWorld) rows(t *testing.T) (n int) {
 	t.Helper()
-	if err := w.conn.QueryRow(t.Context(), "SELECT count(*) FROM active_watchers").Scan(&n); err != nil {
+	if err := w.pool.QueryRowContext(t.Context(), "SELECT count(*) FROM active_watchers").Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n

@@ -3,14 +3,11 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"zonkeymwi/internal/pgtest"
 	"zonkeymwi/sim"
@@ -21,11 +18,7 @@ func publisher(t *testing.T, more string) *cellWorld {
 	t.Helper()
 	w := &cellWorld{cell: cell{method: "publish", transport: "udp"}, db: pgtest.Start(t)}
 	w.kamailio = StartKamailio(t, KamailioConfig{DB: w.db})
-	var err error
-	if w.conn, err = pgx.Connect(t.Context(), w.db); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.conn.Close(context.Background()) })
+	w.pool = openDB(t, w.db)
 	w.startAsterisk(t)
 	w.admin = fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	w.program = NewProgram(t, strings.Replace(w.configure(), "[sip]", more+"\n[sip]", 1))
@@ -34,7 +27,7 @@ func publisher(t *testing.T, more string) *cellWorld {
 
 func (w *cellWorld) exec(t *testing.T, sql string) {
 	t.Helper()
-	if _, err := w.conn.Exec(t.Context(), sql); err != nil {
+	if _, err := w.pool.ExecContext(t.Context(), sql); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -42,7 +35,7 @@ func (w *cellWorld) exec(t *testing.T, sql string) {
 // publications is how many Kamailio has.
 func (w *cellWorld) publications(t *testing.T) (n int) {
 	t.Helper()
-	if err := w.conn.QueryRow(t.Context(), "SELECT count(*) FROM presentity").Scan(&n); err != nil {
+	if err := w.pool.QueryRowContext(t.Context(), "SELECT count(*) FROM presentity").Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n

@@ -23,6 +23,7 @@ have '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
 [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server)
 command -v kamailio >/dev/null || missing+=(kamailio)
 have '/usr/lib/*/kamailio/modules/db_postgres.so' || missing+=(kamailio-postgres-modules)
+have '/usr/lib/*/kamailio/modules/db_mysql.so' || missing+=(kamailio-mysql-modules)
 have '/usr/lib/*/kamailio/modules/presence_mwi.so' || missing+=(kamailio-presence-modules)
 have '/usr/lib/*/kamailio/modules/tls.so' || missing+=(kamailio-tls-modules)
 
