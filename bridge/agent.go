@@ -67,9 +67,8 @@ func (a *agent) read(ctx context.Context, name string) error {
 		if m.version != before[i] || m.settled(name, holds) {
 			continue
 		}
-		asked := m.box(name) == nil
-		x := m.hold(name, holds)
-		x.asked, m.known = x.asked || asked, true
+		m.hold(name, holds)
+		m.known = true
 		b.desired.mark(m, paced, change{id: b.ids.next(), why: whyResync, received: time.Now()})
 	}
 	b.poke()

@@ -14,7 +14,6 @@ type box struct {
 	name  string // as Asterisk calls it
 	holds counts
 	round uint32 // the last resync that listed it; 0: none did
-	asked bool   // an operator has named it, and Asterisk has not
 }
 
 // Shares says whose lamps a mailbox lights beside its own user's.

@@ -216,13 +216,11 @@ func (b *Bridge) take(user watchers.AoR, said ami.Mailbox) {
 	if said.Listed {
 		c.why, q = whyResync, paced
 		if m.settled(said.Name, holds) {
-			x := m.box(said.Name)
-			x.round, x.asked = b.desired.round, false
+			m.box(said.Name).round = b.desired.round
 			return
 		}
 	}
 	x := m.hold(said.Name, holds)
-	x.asked = false
 	if said.Listed {
 		x.round = b.desired.round
 	}

@@ -13,17 +13,10 @@ func (b *Bridge) checkConverged(m *mailbox, now time.Time) {
 	defer b.mu.Unlock()
 	if m.queue == none && len(m.demands) == 0 && m.pending(now) == 0 {
 		m.since = time.Time{}
-		if m.void() {
+		if !m.known && len(m.dialogs) == 0 { // a demand made it, and nobody is there
 			delete(b.desired.mailboxes, m.aor)
 		}
 	}
-}
-
-// void tells whether there is nothing to remember: no phone, and no mailbox but
-// such as operators have asked for. Asterisk says 0 of mailboxes that there are not.
-func (m *mailbox) void() bool {
-	known := func(x box) bool { return !x.asked || x.holds != counts{} }
-	return len(m.dialogs) == 0 && (!m.known || len(m.boxes) > 0) && !slices.ContainsFunc(m.boxes, known)
 }
 
 // pending counts the live dialogs that do not show what the mailbox holds.
