@@ -144,8 +144,8 @@ func hop(work task) error {
 	at := bytes.Index(work.Message, []byte(" sip:")) + len(" sip:")
 	lookUp := func(mailbox string) error {
 		var callID, contact string
-		return db.QueryRow(ctx, `SELECT callid, contact FROM active_watchers WHERE presentity_uri = ANY($1::text[]) AND event = 'message-summary'`,
-			[]string{"sip:" + mailbox + "@" + domain}).Scan(&callID, &contact)
+		return db.QueryRow(ctx, `SELECT callid, contact FROM active_watchers WHERE presentity_uri = $1 AND event = 'message-summary'`,
+			"sip:"+mailbox+"@"+domain).Scan(&callID, &contact)
 	}
 	send := func(mailbox string) error {
 		copy(work.Message[at:], mailbox)
