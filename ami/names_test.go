@@ -2,6 +2,7 @@ package ami
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -21,6 +22,34 @@ func TestNamesAreCopies(t *testing.T) {
 	}
 	equal(t, "names", got, want)
 	equal(t, "block, the long name forgotten", n.block.Cap(), nameBlock)
+}
+
+// Nor does a name that was read header by header keep its message in memory.
+func TestNamesKeepNoMessage(t *testing.T) {
+	const events, size = 1000, 10_000
+	form := "Event: MessageWaiting\r\nChanVariable(x): " + strings.Repeat("x", size) + "\r\nMAILBOX: %d@e\r\nNew: 1\r\nOld: 0\r\n\r\n"
+	var all []string
+	s := &Session{handler: Handler{Mailbox: func(b Mailbox) { all = append(all, b.Name) }}}
+	before := inUse()
+	for i := range events {
+		m, err := newReader(strings.NewReader(fmt.Sprintf(form, i)), s.mailbox).next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.dispatch(m)
+	}
+	equal(t, "events", len(all), events)
+	if grown := int(inUse()) - int(before); grown > events*size/10 {
+		t.Errorf("%d bytes a name", grown/events)
+	}
+	runtime.KeepAlive(all)
+}
+
+func inUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 func TestEventsCostNoAllocationEach(t *testing.T) {

@@ -1,6 +1,9 @@
 package ami
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // Mailbox is a mailbox's state as Asterisk last saw it.
 type Mailbox struct {
@@ -107,8 +110,9 @@ func messageWaiting(m Message) (Mailbox, bool) {
 	return counted(m.last("Mailbox"), m.last("New"), m.last("Old"), false)
 }
 
+// counted makes a mailbox whose name does not keep its message in memory.
 func counted(name, fresh, old string, listed bool) (Mailbox, bool) {
 	n, okNew := count(fresh)
 	o, okOld := count(old)
-	return Mailbox{name, n, o, listed}, name != "" && okNew && okOld
+	return Mailbox{strings.Clone(name), n, o, listed}, name != "" && okNew && okOld
 }

@@ -56,7 +56,7 @@ func (b *Bridge) parseRequest(e ami.UserEvent) (r request, err error) {
 			err = fmt.Errorf("its %s has %d bytes, at most %d are allowed", header, len(v), maxValue)
 			return ""
 		}
-		return v
+		return strings.Clone(v) // a mailbox may keep it, and is not to keep the whole event
 	}
 	r.id = printable(firstOf(get("Id"), get("ActionID")))
 	r.name = get("Mailbox")

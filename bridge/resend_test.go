@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"go.uber.org/zap"
 
@@ -78,6 +79,19 @@ func TestUserEvent(t *testing.T) {
 	asterisk.UserEvent("Other", "Mailbox: 202@example.com")
 	asterisk.Set("202@example.com", 1, 0)
 	eventually(t, "the truth again", func() bool { return w.lamp("desk") == "1/0" })
+}
+
+// What is kept of a request does not keep its event in memory.
+func TestRequestKeepsNoEvent(t *testing.T) {
+	b, err := New(Options{Dialogs: &world{}, Sender: &world{}, Live: Live{Template: testTemplate}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "202 example.com"
+	r, err := b.parseRequest(ami.UserEvent{Headers: []ami.Header{{Name: "Notify", Value: text}}})
+	if err != nil || r.users[0].User != "202" || unsafe.StringData(r.users[0].User) == unsafe.StringData(text) {
+		t.Errorf("%+v, %v", r, err)
+	}
 }
 
 // A flood of requests is bounded, and the reader is not held up by it.
