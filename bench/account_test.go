@@ -37,7 +37,7 @@ func (a *account) own() float64 { return a.each[byProgram].median() }
 // profiled is that of the run with the profile.
 func (a *account) profiled() float64 { return a.each[byProgram][len(a.each[byProgram])-1] }
 
-// needs is what a NOTIFY takes here with any program: source and phones, a
+// needs is what a NOTIFY takes here with any program that reads its rows: source and phones, a
 // transaction, and its rows.
 func (a *account) needs() float64 {
 	return a.each[byBench].median() + a.transaction.median() + a.rows.median() + a.client.median()
@@ -64,7 +64,7 @@ func (a *account) verdict() string {
 	besides := fmt.Sprintf("for everything else, which is the event, the decision, the rendering, four log lines and the memory for it all. "+
 		"zonkeymwi takes %.1f µs for that.", a.besides())
 	if a.needs() >= a.allowed() {
-		return text + fmt.Sprintf("What must be done takes %.1f µs, so no program can reach it here: %.2f would be the most, with nothing left %s",
+		return text + fmt.Sprintf("What must be done takes %.1f µs, so no program that reads the rows for each NOTIFY can reach it here: %.2f would be the most, with nothing left %s",
 			a.needs(), a.mostRatio(), besides)
 	}
 	return text + fmt.Sprintf("What must be done takes %.1f µs of them, so %.2f would be the most, and %.1f µs are left %s",
