@@ -98,7 +98,8 @@ func (a *resyncAccount) verdict(notifies float64) string {
 type hopAccount struct {
 	ours, floor, handOvers sample
 	cpu, floorCPU          float64 // of processor time an event
-	reached                bool
+	profile                shares
+	reached                bool // p50, and p99
 }
 
 func (a *hopAccount) verdict() string {
@@ -106,14 +107,14 @@ func (a *hopAccount) verdict() string {
 		return ""
 	}
 	least := a.handOvers.by(a.floor)
-	text := fmt.Sprintf("Event to wire, p50: the floor is one goroutine, which reads no event while it waits for the database. With two more, so that neither "+
-		"AMI's reader nor what decides ever waits, the same takes %s, which is %s of the floor; at most %.1f is to be reached. ", a.handOvers.text("%.0f µs"), least.text("%.2f"), mostOfHops50)
+	text := fmt.Sprintf("Event to wire: the floor is one goroutine, which reads no event while it waits for the database. With two more, so that neither "+
+		"AMI's reader nor what decides ever waits, the same takes %s (p50), which is %s of the floor; at most %.1f is to be reached. ", a.handOvers.text("%.0f µs"), least.text("%.2f"), mostOfHops50)
 	if least.median() >= mostOfHops50 {
 		text += "So no program can that must not lose events. "
 	}
 	return text + fmt.Sprintf("zonkeymwi takes %.0f µs more, for a connection from a pool, whole rows, the decision, the rendering, a transaction with its timers, three log lines "+
 		"and, for every other event, the question how many messages are urgent. With the answer and the fourth line these take it %.0f µs of processor time an event, and the floor %.0f: "+
-		"both many times what they take under load, as at this rate each step wakes a thread and finds its code and memory gone from the caches.", a.ours.median()-a.handOvers.median(), a.cpu, a.floorCPU)
+		"both many times what they take under load, as at this rate each step wakes a thread and finds its code and memory gone from the caches; the profile above has them by part.", a.ours.median()-a.handOvers.median(), a.cpu, a.floorCPU)
 }
 
 // renderAccount is where the time of a rendering went, in nanoseconds, run by run.

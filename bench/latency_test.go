@@ -71,6 +71,9 @@ func (st *stage) wire(t *testing.T) (ours, floor, handOvers *latency) {
 	handOvers, stop = st.hop(t, true)
 	defer stop()
 	all := []*latency{ours, floor, handOvers}
+	const most = 50 // seconds: an answer of the program may take less than a minute
+	profiled := profile(t, st.program, "single", min(most, runs*turns*len(all))) // it does nothing in others' turns
+	defer func() { st.report.hops.profile = profiled() }()
 	for run := range runs {
 		took := make([]sample, len(all))
 		for turn := range turns {
@@ -116,8 +119,9 @@ func (r *report) wireRows(ours, floor, handOvers *latency) {
 	const text = "one AMI hop + one lookup + one send: "
 	ratios50, ratios99 := ours.p50.by(floor.p50), ours.p99.by(floor.p99)
 	const events = runs * turns * paced
-	r.hops = hopAccount{ours: ours.p50, floor: floor.p50, handOvers: handOvers.p50, reached: ratios50.median() <= mostOfHops50,
-		cpu: micros(ours.cpu) / events, floorCPU: micros(floor.cpu) / events}
+	r.hops.ours, r.hops.floor, r.hops.handOvers = ours.p50, floor.p50, handOvers.p50
+	r.hops.cpu, r.hops.floorCPU = micros(ours.cpu)/events, micros(floor.cpu)/events
+	r.hops.reached = ratios50.median() <= mostOfHops50 && ratios99.median() <= mostOfHops99
 	r.add(row{fmt.Sprintf("event to wire at %d/s, p50", paced), text + floor.p50.text("%.0f µs"), ours.p50.text("%.0f µs"),
 		ratios50, "%.2f", fmt.Sprintf("at most %.1f", mostOfHops50), r.hops.reached})
 	r.add(row{fmt.Sprintf("event to wire at %d/s, p99", paced), text + floor.p99.text("%.0f µs"), ours.p99.text("%.0f µs"),

@@ -14,16 +14,16 @@ import (
 	"testing"
 )
 
-// profile takes a processor profile of 3 s, which -profiles keeps. What it returns
-// waits for it.
-func profile(t testing.TB, p *program, name string) (wait func() shares) {
+// profile takes a processor profile of so many seconds, which -profiles keeps. What
+// it returns waits for it.
+func profile(t testing.TB, p *program, name string, seconds int) (wait func() shares) {
 	dir := *profiles
 	if dir == "" {
 		dir = t.TempDir()
 	}
 	path := filepath.Join(dir, name+".pprof")
 	done := make(chan error, 1)
-	go func() { done <- fetch("http://"+p.admin+"/debug/pprof/profile?seconds=3", path) }()
+	go func() { done <- fetch(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.admin, seconds), path) }()
 	return func() shares {
 		must(t, <-done)
 		text, err := exec.Command("go", "tool", "pprof", "-traces", "-unit=ms", path).Output()

@@ -68,7 +68,7 @@ func (st *stage) restart(t testing.TB, s settings, run int) (seconds float64, ex
 	defer p.stop()
 	asked := <-st.source.lists
 	if run == runs-1 {
-		profiled := profile(t, p, "resync")
+		profiled := profile(t, p, "resync", 3)
 		defer func() { st.report.resync.profile = profiled() }()
 	}
 	before := st.spent(t, p)

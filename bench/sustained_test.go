@@ -42,7 +42,7 @@ func (st *stage) sustained(t *testing.T, what, reach string, least float64, writ
 	var profiled func() shares
 	for run := range runs {
 		if run == runs-1 {
-			profiled = profile(t, st.program, "sustained-"+st.db.name)
+			profiled = profile(t, st.program, "sustained-"+st.db.name, 3)
 		}
 		before, first := st.spent(t, st.program), st.phones.answered.Load()
 		ours = append(ours, st.load.saturate(3*time.Second))

@@ -14,6 +14,9 @@ func (r *report) parts() string {
 	for _, a := range r.accounts {
 		head = append(head, a.column+": µs a NOTIFY", "share")
 	}
+	if r.hops.profile != nil {
+		head = append(head, fmt.Sprintf("single events, %d/s: µs each", paced), "share")
+	}
 	if r.resync.profile != nil {
 		head = append(head, "resync: ms in all", "share")
 	}
@@ -22,6 +25,9 @@ func (r *report) parts() string {
 		cells := []string{part}
 		for _, a := range r.accounts {
 			cells = append(cells, fmt.Sprintf("%.1f", a.profile.of(part)*a.profiled()), percent(a.profile.of(part)))
+		}
+		if r.hops.profile != nil {
+			cells = append(cells, fmt.Sprintf("%.0f", r.hops.profile.of(part)*r.hops.cpu), percent(r.hops.profile.of(part)))
 		}
 		if r.resync.profile != nil {
 			cells = append(cells, fmt.Sprintf("%.0f", r.resync.profile[part]), percent(r.resync.profile.of(part)))
@@ -130,12 +136,12 @@ func TestWhereTheTimeGoes(t *testing.T) {
 	r := &report{accounts: []*account{a, reached}}
 	r.resync = resyncAccount{account: *unit(), ours: sample{9}, list: sample{1}, ledger: sample{2}, byHand: sample{4}}
 	r.resync.floor = sample{2.5}
-	r.hops = hopAccount{ours: sample{150}, floor: sample{100}, handOvers: sample{120}, cpu: 250, floorCPU: 80}
+	r.hops = hopAccount{ours: sample{150}, floor: sample{100}, handOvers: sample{120}, cpu: 250, floorCPU: 80, profile: shares{"AMI": 1, "rendering": 3}}
 	r.rendering = renderAccount{ours: sample{330}, floor: sample{100}, checked: sample{190}}
 	text := r.markdown(t, "PostgreSQL 15")
-	for _, want := range []string{"## Where the time goes", "| AMI | 45.0 | 75 % | 45.0 | 75 % | 30 | 75 % |",
+	for _, want := range []string{"## Where the time goes", "| AMI | 45.0 | 75 % | 45.0 | 75 % | 62 | 25 % | 30 | 75 % |",
 		"| 40.0 | 40.0 |", "| 0.50 | 0.50 |", "no program that reads the rows for each NOTIFY can reach it here: 0.50 would be the most", "zonkeymwi takes 45.0 µs for that",
-		"1.6 times the floor; at most 1.5 is to be reached", "So no program can that does the one after the other. zonkeymwi also keeps", "the same takes 120 µs, which is 1.20 of the floor", "So no program can that", "zonkeymwi takes 30 µs more", "250 µs of processor time an event, and the floor 80",
+		"1.6 times the floor; at most 1.5 is to be reached", "So no program can that does the one after the other. zonkeymwi also keeps", "the same takes 120 µs (p50), which is 1.20 of the floor", "So no program can that", "zonkeymwi takes 30 µs more", "250 µs of processor time an event, and the floor 80",
 		"it takes 190 ns, which is 1.90 of the floor. The other 140 ns"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
