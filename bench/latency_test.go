@@ -71,7 +71,8 @@ func (st *stage) wire(t *testing.T) (ours, floor, handOvers *latency) {
 	handOvers, stop = st.hop(t, true)
 	defer stop()
 	all := []*latency{ours, floor, handOvers}
-	const most = 50                                                              // seconds: an answer of the program may take less than a minute
+	// In seconds; an answer of the program may take less than a minute.
+	const most = 50
 	profiled := profile(t, st.program, "single", min(most, runs*turns*len(all))) // it does nothing in others' turns
 	defer func() { st.report.hops.profile = profiled() }()
 	for run := range runs {
