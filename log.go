@@ -58,6 +58,7 @@ type behind struct {
 func newBehind(to io.Writer) *behind {
 	b := &behind{to: to, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	b.timer = time.AfterFunc(behindWait, b.poke)
+	b.timer.Stop() // until there is a line
 	go b.run()
 	return b
 }

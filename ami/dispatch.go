@@ -41,10 +41,7 @@ func (s *Session) mailbox(b Mailbox, action []byte) {
 	if !b.Listed {
 		return
 	}
-	s.mu.Lock()
-	c := s.calls[string(action)]
-	s.mu.Unlock()
-	if c != nil {
+	if c := s.waitingFor(string(action)); c != nil {
 		c.items.Add(1)
 	}
 }
@@ -65,7 +62,7 @@ func (s *Session) announce(m Message) {
 
 // answer gives a response to the action that awaits it.
 func (s *Session) answer(m Message) bool {
-	c := s.waitingFor(m)
+	c := s.waitingFor(m.Get("ActionID"))
 	if c == nil || c.started {
 		return false
 	}
@@ -79,7 +76,7 @@ func (s *Session) answer(m Message) bool {
 
 // complete ends a list.
 func (s *Session) complete(m Message) bool {
-	c := s.waitingFor(m)
+	c := s.waitingFor(m.Get("ActionID"))
 	if c == nil || !c.started || m.Get("EventList") == "" {
 		return false
 	}
@@ -88,9 +85,9 @@ func (s *Session) complete(m Message) bool {
 	return true
 }
 
-// waitingFor returns the action a message belongs to, or nil.
-func (s *Session) waitingFor(m Message) *call {
+// waitingFor returns the call with that ActionID, or nil.
+func (s *Session) waitingFor(action string) *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.calls[m.Get("ActionID")]
+	return s.calls[action]
 }

@@ -54,9 +54,7 @@ func (e *listed) take(line []byte, fresh, old *[]byte) bool {
 	if !colon {
 		value = line[:0] // an empty one is not none
 	}
-	for len(value) > 0 && (value[0] == ' ' || value[0] == '\t') {
-		value = value[1:]
-	}
+	value = afterBlanks(value)
 	switch string(name) {
 	case "ActionID":
 		if e.action == nil {

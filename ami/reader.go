@@ -133,10 +133,15 @@ func (m *Message) add(h Header) {
 // parseHeader splits at the first colon; as in Asterisk, any number of blanks may follow it, or none.
 func parseHeader(line string) Header {
 	name, value, _ := strings.Cut(line, ":")
-	for value != "" && (value[0] == ' ' || value[0] == '\t') { // strings.TrimLeft takes a tenth of all the time
-		value = value[1:]
+	return Header{name, afterBlanks(value)}
+}
+
+// afterBlanks is TrimLeft, at a fraction of its cost, which was a tenth of all.
+func afterBlanks[T string | []byte](v T) T {
+	for len(v) > 0 && (v[0] == ' ' || v[0] == '\t') {
+		v = v[1:]
 	}
-	return Header{name, value}
+	return v
 }
 
 // line returns the next line without its end, cut to maxLine. It is valid until the next read.

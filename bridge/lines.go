@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"zonkeymwi/sipmsg"
@@ -20,6 +21,17 @@ type (
 	}
 	resultLine outcome
 )
+
+// logReceived starts the story of each change, before anything can hold it up.
+func (b *Bridge) logReceived(batch []work) {
+	for i := range batch {
+		w := &batch[i]
+		if w.change.events == 0 {
+			continue // a retry tells its story under the id of the change it is for
+		}
+		b.log.Log(w.level(), "mailbox changed", zap.Inline((*receivedLine)(w)))
+	}
+}
 
 func (l *receivedLine) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	e.AddString("event", "mwi_received")

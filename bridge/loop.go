@@ -186,17 +186,6 @@ func (b *Bridge) numbered(r *run, batch []work, jobs []job) {
 	}
 }
 
-// logReceived starts the story of each change, before anything can hold it up.
-func (b *Bridge) logReceived(batch []work) {
-	for i := range batch {
-		w := &batch[i]
-		if w.change.events == 0 {
-			continue // a retry tells its story under the id of the change it is for
-		}
-		b.log.Log(w.level(), "mailbox changed", zap.Inline((*receivedLine)(w)))
-	}
-}
-
 // found is what the database knows of a batch.
 type found struct {
 	dialogs map[watchers.AoR][]watchers.Dialog

@@ -124,10 +124,11 @@ func (b batch) pgArgs() []any {
 
 // pgArg is for a batch of one.
 func (b batch) pgArg() []any {
-	if a := b.aors[0]; b.byWatcher {
+	a := b.aors[0]
+	if b.byWatcher {
 		return []any{a.User, a.Domain}
 	}
-	return []any{b.aors[0].URI()}
+	return []any{a.URI()}
 }
 
 func (p *postgres) NextCSeq(ctx context.Context, dialogs []Dialog) (map[Key]uint32, error) {
