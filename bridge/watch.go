@@ -14,8 +14,9 @@ import (
 const (
 	defaultPoll  = 5 * time.Second
 	pollTimeout  = 30 * time.Second
-	listenedPoll = 12              // how many times less often is polled while the database tells by itself
-	triggerGap   = time.Minute     // between two looks for a trigger that was not there
+	listenedPoll = 12          // how many times less often is polled while the database tells by itself
+	triggerGap   = time.Minute // between two looks for a trigger that was not there
+	headStart    = 100 * time.Millisecond
 	listenGap    = 2 * time.Second // before a lost connection is made again
 )
 
@@ -45,7 +46,7 @@ type watch struct {
 // listen hears of changes from the database, for as long as it tells.
 func (w *watch) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := w.b.o.Dialogs.Listen(ctx, func() { w.set(true) }, w.b.subscribed)
+		err := w.b.o.Dialogs.Listen(ctx, func() { w.set(true) }, func(u watchers.AoR) { w.heard(u) })
 		w.set(false)
 		wait := listenGap
 		switch {
@@ -119,14 +120,24 @@ func (w *watch) changed(ctx context.Context) error {
 		return err
 	}
 	w.mark = next
-	for _, u := range users {
-		w.b.subscribed(u)
-	}
+	w.heard(users...)
 	if !w.seen {
 		w.seen = true
 		w.b.lookAgain()
 	}
 	return nil
+}
+
+// heard has users looked at once the phone has had the proxy's own answer and
+// NOTIFY. The row is there before them: a NOTIFY of ours that came first would be
+// one of a dialog that the phone does not know yet, and the proxy's an older one
+// that is refused, or puts the lamp out.
+func (w *watch) heard(users ...watchers.AoR) {
+	time.AfterFunc(headStart, func() {
+		for _, u := range users {
+			w.b.subscribed(u)
+		}
+	})
 }
 
 // lookAgain has every mailbox looked at that is known already: its rows may have

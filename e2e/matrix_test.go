@@ -132,9 +132,13 @@ type outcome struct {
 	late          bool
 }
 
-// count sorts NOTIFYs by the phone's answer: 200; 481, in a dialog that it has forgotten or ended; any other. By the clock
-// one of the proxy's is overtaken where the bridge, which has learnt of the subscription from the database, is some
-// milliseconds faster: its number is then too low. It is empty, so nothing is lost.
+// oneSource tells whether the bridge and the proxy take their numbers from the same place. A NOTIFY of the proxy's with too
+// low a number has then been overtaken on its way.
+func (c cell) oneSource() bool { return c.clock || c.mode == 3 && c.cseq == "database" }
+
+// count sorts NOTIFYs by the phone's answer: 200; 481, in a dialog that it has forgotten or ended; any other. One of the
+// proxy's is overtaken where the proxy is slower than the head start that the bridge leaves it after a subscription. It is
+// empty, so nothing is lost.
 type count struct{ accepted, gone, overtaken, refused int }
 
 func (c count) String() string {

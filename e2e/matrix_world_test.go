@@ -234,7 +234,7 @@ func (w *cellWorld) tally(t *testing.T) {
 				count.accepted++
 			case n.Status == 481:
 				count.gone++
-			case w.clock && who == "proxy" && n.Time.Sub(told) < 100*time.Millisecond:
+			case w.oneSource() && who == "proxy" && n.Time.Sub(told) < 100*time.Millisecond:
 				count.overtaken++
 			default:
 				count.refused++
