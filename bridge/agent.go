@@ -5,8 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"zonkeymwi/ami"
 )
 
 const (
@@ -17,7 +15,7 @@ const (
 // agent asks Asterisk for operators, over one session.
 type agent struct {
 	b *Bridge
-	s *ami.Session
+	s asterisk
 
 	slowUntil atomic.Int64 // Unix nanoseconds; no use asking for urgent messages before
 }

@@ -28,6 +28,16 @@ func (b *Bridge) runSessions(ctx context.Context) {
 	})
 }
 
+// asterisk is what the bridge asks of one that is booted; an *ami.Session is one.
+type asterisk interface {
+	Mailboxes(ctx context.Context) (int, error)
+	MailboxCount(ctx context.Context, mailbox string) (ami.Counts, error)
+	MailboxCounts(ctx context.Context, mailboxes []string) map[string]ami.Counts
+	SendUserEvent(ctx context.Context, name string, headers ...ami.Header) error
+	Done() <-chan struct{} // closed when the connection has ended
+	Err() error            // why
+}
+
 // session is one AMI connection, from dialling to its end.
 func (b *Bridge) session(ctx context.Context) error {
 	s, err := ami.Dial(ctx, b.o.AMI, ami.Handler{Mailbox: b.mailbox, UserEvent: b.userEvent})
@@ -53,7 +63,7 @@ func (b *Bridge) setAMI(change func(*AMIStatus)) {
 }
 
 // employ has an agent serve requests over the session until dismiss is called.
-func (b *Bridge) employ(ctx context.Context, s *ami.Session) (dismiss func()) {
+func (b *Bridge) employ(ctx context.Context, s asterisk) (dismiss func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &agent{b: b, s: s}
 	set := func(a *agent) {
@@ -78,7 +88,7 @@ const (
 
 // stay reads every mailbox, again until it has them all, and holds the session
 // until it ends. Events come in all the while.
-func (b *Bridge) stay(ctx context.Context, s *ami.Session) error {
+func (b *Bridge) stay(ctx context.Context, s asterisk) error {
 	again := time.NewTimer(0)
 	defer again.Stop()
 	for failures := 0; ; {
@@ -118,7 +128,7 @@ func (b *Bridge) booted(ctx context.Context, s *ami.Session) error {
 // resync reads every mailbox. Events are on already, as AMI sends no list and
 // no event twice: what comes between two entries of the list comes in its
 // order, through the same mailbox method, so none is lost and none overtaken.
-func (b *Bridge) resync(ctx context.Context, s *ami.Session) error {
+func (b *Bridge) resync(ctx context.Context, s asterisk) error {
 	start := time.Now()
 	b.mu.Lock()
 	b.desired.round++
@@ -163,7 +173,7 @@ func (b *Bridge) complete() {
 
 // readUnlisted asks for the mailboxes that Asterisk has spoken of and never
 // lists: those of a realtime database. Events of theirs may have been missed too.
-func (b *Bridge) readUnlisted(ctx context.Context, s *ami.Session) error {
+func (b *Bridge) readUnlisted(ctx context.Context, s asterisk) error {
 	a := &agent{b: b, s: s}
 	for name := range b.unlisted() {
 		if err := a.read(ctx, name); err != nil {

@@ -1,7 +1,10 @@
 package bridge
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"zonkeymwi/ami"
@@ -20,19 +23,29 @@ type simBox struct {
 }
 
 func (m *simBox) counts() string { return fmt.Sprintf("%d/%d", m.new, m.old) }
-func (m *simBox) name() string   { return m.aor.User + "@" + m.aor.Domain }
+func (m *simBox) messages() ami.Counts {
+	urgent := urgentOf(m.new)
+	return ami.Counts{New: m.new - urgent, Old: m.old, Urgent: urgent}
+}
+
+// urgentOf is how many of the new messages are urgent.
+func urgentOf(new int) int { return (new + 1) / 2 }
+
+func (m *simBox) name() string { return m.aor.User + "@" + m.aor.Domain }
 
 // simAsterisk is the connection to it; nil while there is none.
 type simAsterisk struct{ link *simLink }
 
 // simLink is one AMI connection: what Asterisk writes comes in that order.
 type simLink struct {
-	s     *simulation
-	life  *simLife
-	cut   chan struct{}
-	queue []func()
-	ready chan struct{} // holds one token when the queue has something
-	short bool          // the next list misses an entry
+	s      *simulation
+	life   *simLife
+	before chan struct{} // closed when the session before it was over; nil: there was none
+	over   chan struct{}
+	cut    chan struct{}
+	queue  []func()
+	ready  chan struct{} // holds one token when the queue has something
+	short  bool          // the next list misses an entry
 }
 
 func (s *simulation) addBox(n int) {
@@ -85,9 +98,11 @@ func (s *simulation) write(f func()) bool {
 // hear has the bridge take a message, and checks that it took it and no time.
 func (l *simLife) hear(m *simBox, box ami.Mailbox) {
 	start := time.Now()
-	l.b.mu.Lock()
-	l.b.desired.listed = box.Listed && l.n%2 == 0 // every other life asks the ledger for all, after each entry
-	l.b.mu.Unlock()
+	if box.Listed && l.n%2 == 0 { // every other life asks the ledger for all, after each entry
+		l.b.mu.Lock()
+		l.b.desired.listed = true
+		l.b.mu.Unlock()
+	}
 	l.b.mailbox(box)
 	l.b.mu.Lock()
 	took := l.b.desired.mailboxes[m.aor]
@@ -110,11 +125,10 @@ func (s *simulation) connect() {
 	if s.life == nil || s.life.dead || s.asterisk.link != nil {
 		return
 	}
-	k := &simLink{s: s, life: s.life, cut: make(chan struct{}), ready: make(chan struct{}, 1)}
-	s.asterisk.link = k
+	k := &simLink{s: s, life: s.life, before: s.life.session, cut: make(chan struct{}), ready: make(chan struct{}, 1), over: make(chan struct{})}
+	s.asterisk.link, s.life.session = k, k.over
 	s.tell("AMI is connected")
-	s.life.run.Go(k.read)
-	s.life.run.Go(k.stay)
+	s.life.run.Go(k.serve)
 }
 
 // disconnect loses the connection with what Asterisk has written and nobody has
@@ -158,42 +172,72 @@ func (k *simLink) read() {
 	}
 }
 
-// stay does what Bridge.stay and Bridge.resync do with an *ami.Session, which
-// cannot be had in a bubble.
-func (k *simLink) stay() {
-	for failures := 0; ; {
-		wait := resyncEvery
-		if k.resync() {
-			failures = 0
-		} else {
-			wait = min(lastResyncGap, time.Second<<min(failures, 8))
-			failures++
-		}
-		select {
-		case <-time.After(wait):
-		case <-k.life.b.relist:
-		case <-k.cut:
-			return
-		}
+// serve is a session, which begins when the one before it has ended.
+func (k *simLink) serve() {
+	defer close(k.over)
+	if k.before != nil {
+		<-k.before
+	}
+	k.life.run.Go(k.read)
+	defer k.life.b.employ(context.Background(), k)()
+	_ = k.life.b.stay(context.Background(), k)
+}
+
+var errCut = errors.New("the connection is cut")
+
+func (k *simLink) Done() <-chan struct{} { return k.cut }
+func (k *simLink) Err() error            { return errCut }
+
+func (k *simLink) SendUserEvent(context.Context, string, ...ami.Header) error { return nil }
+
+// wait is the time until Asterisk has answered, at most d.
+func (k *simLink) wait(ctx context.Context, d time.Duration, what string, n uint64) error {
+	r := k.s.roll(what, n, uint64(k.life.n), uint64(time.Now().UnixNano()))
+	select {
+	case <-time.After(time.Duration(r.Int64N(int64(d)))):
+		return nil
+	case <-k.cut:
+		return errCut
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
-func (k *simLink) resync() bool {
-	s, b := k.s, k.life.b
+// Mailboxes has Asterisk write every mailbox, one after the other, and returns
+// when the list's end was read.
+func (k *simLink) Mailboxes(ctx context.Context) (n int, err error) {
+	s := k.s
+	absent := map[*simBox]int{}
+	r := s.roll("list", uint64(k.life.n), uint64(time.Now().UnixNano()))
+	for _, m := range s.boxes {
+		s.lock(func() {
+			switch {
+			case m.removed:
+				absent[m] = m.version
+			case m.realtime:
+			case k.short && r.IntN(2) == 0:
+				err, k.short = ami.ErrIncomplete, false
+			default:
+				m.hidden = false
+				n++
+				s.write(s.said(m, true))
+			}
+		})
+		time.Sleep(time.Duration(r.Int64N(int64(50 * time.Millisecond))))
+	}
+	end := make(chan struct{})
+	s.lock(func() {
+		if s.asterisk.link == k {
+			s.write(func() { close(end) })
+		}
+	})
 	select {
-	case <-k.cut: // the bridge has one session at a time: no round may begin in an old one
-		return false
-	default:
+	case <-end:
+	case <-k.cut:
+		return n, errCut
 	}
-	b.mu.Lock()
-	b.desired.round++
-	b.mu.Unlock()
-	complete, absent, ok := k.list()
-	if !ok || !complete {
-		return false
-	}
-	if !k.readUnlisted() {
-		return false
+	if err != nil {
+		return n, err
 	}
 	s.lock(func() {
 		s.totals.resyncs++
@@ -202,91 +246,40 @@ func (k *simLink) resync() bool {
 				k.life.told[m] = append(told, heard{version, "0/0"})
 			}
 		}
+		s.tell("every mailbox was listed, %d are gone", len(absent))
 	})
-	b.mu.Lock()
-	gone := b.desired.vanished(b.ids.next)
-	b.mu.Unlock()
-	if len(gone) > 0 {
-		b.poke()
-	}
-	s.lock(func() { s.tell("every mailbox was read, %d are gone", len(gone)) })
-	return true
+	return n, nil
 }
 
-// list has Asterisk write every mailbox, one after the other, and returns when
-// its end was read: whether it was complete, and which mailboxes it had no more.
-func (k *simLink) list() (complete bool, absent map[*simBox]int, ok bool) {
-	s := k.s
-	absent = map[*simBox]int{}
-	r := s.roll("list", uint64(k.life.n), uint64(time.Now().UnixNano()))
-	complete = true
-	for _, m := range s.boxes {
-		s.lock(func() {
-			switch {
-			case m.removed:
-				absent[m] = m.version
-			case m.realtime:
-			case k.short && r.IntN(2) == 0:
-				complete, k.short = false, false
-			default:
-				m.hidden = false
-				s.write(s.said(m, true))
-			}
-		})
-		time.Sleep(time.Duration(r.Int64N(int64(50 * time.Millisecond))))
+// MailboxCount is answered with what the mailbox holds when it is asked for.
+func (k *simLink) MailboxCount(ctx context.Context, name string) (c ami.Counts, err error) {
+	m := k.s.boxOf(name)
+	var h heard
+	k.s.lock(func() {
+		c, h = m.messages(), heard{m.version, m.counts()}
+		m.hidden = false
+	})
+	if err := k.wait(ctx, 20*time.Millisecond, "count", uint64(m.n)); err != nil {
+		return c, err
 	}
-	end := make(chan struct{})
-	s.lock(func() { ok = s.asterisk.link == k && s.write(func() { close(end) }) })
-	if !ok {
-		return false, nil, false
-	}
-	select {
-	case <-end:
-		return complete, absent, true
-	case <-k.cut:
-		return false, nil, false
-	}
+	k.s.lock(func() { k.life.told[m] = append(k.life.told[m], h) })
+	return c, nil
 }
 
-// readUnlisted does what Bridge.readUnlisted and agent.read do.
-func (k *simLink) readUnlisted() bool {
-	s, b := k.s, k.life.b
-	for _, m := range s.boxes {
-		b.mu.Lock()
-		box := b.desired.mailboxes[m.aor]
-		var before uint64
-		if box != nil {
-			before = box.version
+// MailboxCounts is answered in time, or not.
+func (k *simLink) MailboxCounts(ctx context.Context, names []string) map[string]ami.Counts {
+	found := make(map[string]ami.Counts)
+	for _, name := range names {
+		m := k.s.boxOf(name)
+		var c ami.Counts
+		k.s.lock(func() { c = m.messages() })
+		if k.wait(ctx, urgentTime/2, "counts", uint64(m.n)) == nil {
+			found[name] = c
 		}
-		asks := false
-		if box != nil {
-			x := box.box(m.name())
-			asks = x != nil && x.round == 0
-		}
-		b.mu.Unlock()
-		if !asks {
-			continue
-		}
-		var holds counts
-		var h heard
-		s.lock(func() {
-			holds, h = counts{new: clamp(m.new), old: clamp(m.old)}, heard{m.version, m.counts()}
-			m.hidden = false
-		})
-		time.Sleep(time.Duration(s.roll("count", uint64(m.n), uint64(time.Now().UnixNano())).Int64N(int64(20 * time.Millisecond))))
-		select {
-		case <-k.cut:
-			return false
-		default:
-		}
-		s.lock(func() { k.life.told[m] = append(k.life.told[m], h) })
-		b.mu.Lock()
-		if box.version == before && !box.settled(m.name(), holds) {
-			box.hold(m.name(), holds)
-			b.desired.mark(box, paced, change{id: b.ids.next(), why: whyResync, received: time.Now()})
-		}
-		b.mu.Unlock()
-		b.poke()
 	}
-	return true
+	return found
+}
+
+func (s *simulation) boxOf(name string) *simBox {
+	return s.boxes[slices.IndexFunc(s.boxes, func(m *simBox) bool { return m.name() == name })]
 }

@@ -16,14 +16,15 @@ type simLife struct {
 	run    sync.WaitGroup
 
 	// Guarded by simulation.mu.
-	dead  bool
-	fuse  int // steps until it is killed; 0: it is not
-	seen  uint64
-	told  map[*simBox][]heard // what Asterisk said of a mailbox
-	flies map[*simDialog]*flight
-	hears chan struct{} // closed when the database's tidings are lost; nil: it does not listen
-	news  []*simBox     // of which it is told
-	stir  chan struct{}
+	dead    bool
+	fuse    int // steps until it is killed; 0: it is not
+	seen    uint64
+	session chan struct{}       // closed when the last AMI session was over; nil: there was none
+	told    map[*simBox][]heard // what Asterisk said of a mailbox
+	flies   map[*simDialog]*flight
+	hears   chan struct{} // closed when the database's tidings are lost; nil: it does not listen
+	news    []*simBox     // of which it is told
+	stir    chan struct{}
 }
 
 // heard is a state of a mailbox as a life of the bridge heard it.

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -95,7 +96,11 @@ func (s *simulation) parse(msg string) *simNotify {
 	number, _, _ := strings.Cut(value("CSeq"), " ")
 	cseq, _ := strconv.ParseUint(number, 10, 31)
 	n.cseq = uint32(cseq)
-	n.counts, _, _ = strings.Cut(value("Voice-Message"), " ")
+	var new, old, urgent int
+	if _, err := fmt.Sscanf(value("Voice-Message"), "%d/%d (%d/0)", &new, &old, &urgent); err != nil || urgent != 0 && urgent != urgentOf(new) {
+		s.fail("%d of %d messages urgent, which Asterisk never said:\n%s", urgent, new, msg)
+	}
+	n.counts = fmt.Sprintf("%d/%d", new, old)
 	if n.d = s.dialogOf(value("Call-ID")); n.d == nil || cseq == 0 {
 		s.fail("strange NOTIFY:\n%s", msg)
 		return nil
