@@ -14,7 +14,7 @@ import (
 
 // asterisk logs in as the bridge does, and tries each right that it needs.
 func (c *checkup) asterisk(ctx context.Context) {
-	a, w := c.in("asterisk"), newWitness(c.Shares)
+	a, w := c.in("asterisk"), c.newWitness()
 	cfg := c.AMI
 	cfg.DialTimeout, cfg.ActionTimeout = c.Patience, c.Patience
 	start := time.Now()

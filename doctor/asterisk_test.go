@@ -168,6 +168,23 @@ func TestContexts(t *testing.T) {
 	}
 }
 
+// Two people's mailboxes of one number, whose contexts have one domain: one lamp
+// for both, which nobody may have wanted.
+func TestTwins(t *testing.T) {
+	boxes := []sim.Mailbox{{Name: "202@" + domain}, {Name: "202@default"}, {Name: "203@default"}, {Name: "202@office"}, {Name: "202@elsewhere"}}
+	w := newWell(t, sim.AsteriskConfig{Mailboxes: boxes})
+	insert(t, w.db, domain, time.Hour)
+	insert(t, w.db, "elsewhere", time.Hour)
+	w.Domain = func(context string) (string, bool) {
+		if context == "default" || context == "office" {
+			return domain, true
+		}
+		return context, true
+	}
+	check(t, w.Options).only(Warning, "settings", "mailbox.domains",
+		"202@"+domain+" and 202@default both light the lamp of sip:202@"+domain, "and 1 more like them", `give "default" a domain of its own`)
+}
+
 // TestDoctor in package e2e reads them from a real manager.conf.
 func TestGrants(t *testing.T) {
 	for line, want := range map[string]bool{"call": true, "system, Call ,user": true, "all": true, "user,system": false, "": false, "callx": false} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -69,6 +70,22 @@ func (c *checkup) shares(missed []string) {
 		a.warn("mailbox.share", `write it as asterisk -rx "voicemail show users" has it, user@context; nothing, if it is a realtime mailbox: those are never listed`,
 			"mailbox.share names %s, which Asterisk does not list", name)
 	}
+}
+
+// together warns of mailboxes of several contexts that light one lamp, which
+// mailbox.share has not asked for.
+func (c *checkup) together(t twins) {
+	if t.n == 0 {
+		return
+	}
+	more := ""
+	if t.n > 1 {
+		more = fmt.Sprintf(", and %d more like them", t.n-1)
+	}
+	_, context, _ := strings.Cut(t.mailbox, "@")
+	c.in("settings").warn("mailbox.domains",
+		fmt.Sprintf("if they are one person's, nothing; else give %q a domain of its own in [mailbox.domains], in which its phones subscribe", context),
+		"%s and %s both light the lamp of sip:%s, which shows their sum%s", t.first, t.mailbox, t.user, more)
 }
 
 // lost says what keeps the mailboxes of a context from their phones, or "".
