@@ -11,65 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/miekg/dns"
 )
-
-// zone is a DNS server on loopback with these records. Its records can be swapped.
-type zone struct {
-	addr    string
-	mu      sync.Mutex
-	records []dns.RR
-	asked   int
-}
-
-func startZone(t *testing.T, records ...string) *zone {
-	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	z := &zone{addr: pc.LocalAddr().String()}
-	z.set(t, records...)
-	ready := make(chan struct{})
-	srv := &dns.Server{PacketConn: pc, Handler: z, NotifyStartedFunc: func() { close(ready) }}
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = srv.ActivateAndServe() })
-	<-ready
-	t.Cleanup(func() { _ = srv.Shutdown(); wg.Wait() })
-	return z
-}
-
-func (z *zone) set(t *testing.T, records ...string) {
-	t.Helper()
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.records = nil
-	for _, s := range records {
-		rr, err := dns.NewRR(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		z.records = append(z.records, rr)
-	}
-}
-
-func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.asked++
-	m := new(dns.Msg).SetReply(q)
-	m.Rcode = dns.RcodeNameError
-	for _, rr := range z.records {
-		if strings.EqualFold(rr.Header().Name, q.Question[0].Name) {
-			m.Rcode = dns.RcodeSuccess
-			if rr.Header().Rrtype == q.Question[0].Qtype {
-				m.Answer = append(m.Answer, rr)
-			}
-		}
-	}
-	_ = w.WriteMsg(m)
-}
 
 // names are the targets that a proxy resolves to, in one drawing.
 func names(t *testing.T, z *zone, proxy, bind string) []string {
@@ -292,58 +234,6 @@ func TestTLSChecksTheDomainAskedFor(t *testing.T) {
 		u := client(t, "pbx.test;transport=tls", Config{DNS: z.addr, TLS: &tls.Config{RootCAs: pool}})
 		if o := do(t, u, notify("sip:a@127.0.0.1", 1)); o.Class != class {
 			t.Errorf("certificate for %s: %v %v", domain, o.Class, o.Err)
-		}
-	}
-}
-
-func TestParseProxy(t *testing.T) {
-	for s, want := range map[string]Proxy{
-		"example.com":                     {"example.com", 0, ""},
-		"127.0.0.1":                       {"127.0.0.1", 0, ""},
-		"127.0.0.1:5070":                  {"127.0.0.1", 5070, ""},
-		"[::1]:5070;transport=tls":        {"::1", 5070, "TLS"},
-		"::1":                             {"::1", 0, ""},
-		"[::1]":                           {"::1", 0, ""},
-		"sip-1.example.com;transport=TCP": {"sip-1.example.com", 0, "TCP"},
-	} {
-		got, err := ParseProxy(s)
-		if err != nil || got != want {
-			t.Errorf("%q: %+v, %v", s, got, err)
-		}
-		if again, err := ParseProxy(got.String()); err != nil || again != got {
-			t.Errorf("%q, written %q: %+v, %v", s, got, again, err)
-		}
-	}
-	for s, want := range map[string]string{
-		"":                     "not a host name",
-		"sip:a@b":              "port",
-		"a b":                  "not a host name",
-		"host:0":               "not a number from 1 to 65535",
-		"host:99999":           "not a number from 1 to 65535",
-		"::1:5060:x":           "brackets",
-		"host;transport=sctp":  `";transport=sctp" is not`,
-		"host;lr":              `";lr" is not`,
-		"host\r\nVia: x":       "host",
-		"host;transport=udp;x": "is not",
-	} {
-		if p, err := ParseProxy(s); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %+v, %v", s, p, err)
-		}
-	}
-}
-
-func TestParseTarget(t *testing.T) {
-	for s, want := range map[string]string{
-		"udp:127.0.0.1:5060": "udp:127.0.0.1:5060", "UDP:[::1]:5070": "udp:[::1]:5070", "127.0.0.1:5060": "udp:127.0.0.1:5060",
-		"tcp:127.0.0.1": "tcp:127.0.0.1:5060", "tls:::1": "tls:[::1]:5061", "[::1]:5062": "udp:[::1]:5062", "::ffff:127.0.0.1": "udp:127.0.0.1:5060",
-	} {
-		if got, err := parseTarget(s, ""); err != nil || got.name != want {
-			t.Errorf("%q: %v, %v", s, got.name, err)
-		}
-	}
-	for _, s := range []string{"udp:", "udp:host:5060", "127.0.0.1:0", "ws:127.0.0.1:80", "udp:127.0.0.1:99999", ":5060"} {
-		if got, err := parseTarget(s, ""); err == nil {
-			t.Errorf("%q: %v", s, got.name)
 		}
 	}
 }
