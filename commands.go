@@ -64,8 +64,9 @@ With the request last sent to each phone and its answer.
   zonkeymwi explain 202 example.com
 `, explainCommand},
 		{"notify", "<user> <domain> [<new> <old>]", "send a user's phones a NOTIFY, and tell what each answered", `
-With numbers, those are sent, once; without, what the mailbox holds. Exit code 1
-when a phone did not acknowledge, or there is none.
+With numbers, those are sent, once; without, what the mailbox holds. It takes up
+to 34 seconds where a phone is silent. Exit code 1 when a phone did not
+acknowledge, or there is none.
 
   zonkeymwi notify 202 example.com
   zonkeymwi notify 202 example.com 3 5

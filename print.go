@@ -135,7 +135,10 @@ func answer(d *bridge.Delivery) string {
 	} else if d.Reason != "" {
 		text += ", " + d.Reason
 	}
-	return fmt.Sprintf("%s in %.1f ms%s", text, d.Seconds*1000, because(d.Error))
+	if d.CSeq != 0 { // it was sent
+		text += fmt.Sprintf(" in %.1f ms", d.Seconds*1000)
+	}
+	return text + because(d.Error)
 }
 
 func printExplanation(w io.Writer, u *bridge.User) {
@@ -166,6 +169,9 @@ func printMessage(w io.Writer, title, message string) {
 }
 
 func printResent(w io.Writer, r *bridge.Resent) {
+	if r.Note != "" {
+		fmt.Fprintf(w, "%s.\n", r.Note)
+	}
 	if r.Dialogs == 0 {
 		fmt.Fprintf(w, "Subscription NOT found for %s\n", r.Mailbox)
 		return

@@ -39,7 +39,8 @@ func (a *agent) work(ctx context.Context) {
 }
 
 // read asks what a mailbox holds, and has the bridge take it for the truth
-// unless an event has said something newer while the answer was under way.
+// unless an event has said something newer while the answer was under way. Of a
+// mailbox that there is not Asterisk says that it holds nothing; it is not made.
 func (a *agent) read(ctx context.Context, name string) error {
 	b := a.b
 	users, err := b.lights(name)
@@ -60,8 +61,12 @@ func (a *agent) read(ctx context.Context, name string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	holds := counts{new: clamp(c.New + c.Urgent), old: clamp(c.Old)}
 	for i, user := range users {
-		m, holds := b.desired.mailboxFor(user), counts{new: clamp(c.New + c.Urgent), old: clamp(c.Old)}
+		if m := b.desired.mailboxes[user]; holds == (counts{}) && (m == nil || m.box(name) == nil) {
+			continue
+		}
+		m := b.desired.mailboxFor(user)
 		if m.version != before[i] || m.settled(name, holds) {
 			continue
 		}

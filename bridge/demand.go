@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"zonkeymwi/sipua"
@@ -15,15 +18,24 @@ import (
 type demand struct {
 	counts  *counts // to be told once; nil: what the mailbox holds
 	resent  Resent
-	waiting int // dialogs that have not answered
+	waiting map[*dialog]string // those that have not answered, and their Call-IDs
 	served  bool
+	over    bool
 	done    chan Resent // takes one
 }
 
+// demandTime is how long a demand waits for answers: for one transaction (RFC
+// 3261 Timer F), and what goes before. A phone whose last is still under way may
+// take longer.
+const demandTime = 34 * time.Second
+
+const unspoken = "Asterisk neither lists this mailbox nor has spoken of it, so it holds nothing; should it have another context, map that in [mailbox.domains]"
+
 // Notify sends a user's phones the given counts, once, or with nil what the
-// mailbox holds, whether they show it already or not. It returns what each phone
-// answered, which takes up to 32 s where one is silent. It fails when ctx ends
-// first, and when nothing is known of the mailbox.
+// mailbox holds, whether they show it already or not. A mailbox that Asterisk
+// neither lists nor has spoken of holds nothing: that is sent once, too. It
+// returns what each phone answered within 34 s. It fails when ctx ends first,
+// and when Asterisk cannot be asked.
 func (b *Bridge) Notify(ctx context.Context, user, domain string, c *Counts) (Resent, error) {
 	return b.notify(ctx, watchers.AoR{User: user, Domain: domain}, "", c)
 }
@@ -33,8 +45,10 @@ func (b *Bridge) notify(ctx context.Context, aor watchers.AoR, name string, c *C
 	d := &demand{resent: Resent{Mailbox: aor.User + "@" + aor.Domain, Results: []Delivery{}}, done: make(chan Resent, 1)}
 	if c != nil {
 		d.counts = &counts{new: c.New, old: c.Old, newUrgent: c.Urgent}
-	} else if err := b.readMailbox(ctx, aor, name); err != nil {
+	} else if known, err := b.readMailbox(ctx, aor, name); err != nil {
 		return Resent{}, err
+	} else if !known {
+		d.counts, d.resent.Note = new(counts), unspoken
 	}
 	b.mu.Lock()
 	m := b.desired.mailboxFor(aor)
@@ -42,21 +56,24 @@ func (b *Bridge) notify(ctx context.Context, aor watchers.AoR, name string, c *C
 	b.desired.mark(m, fresh, change{id: b.ids.next(), why: whyForced, received: time.Now()})
 	b.mu.Unlock()
 	b.poke()
+	late := time.AfterFunc(demandTime, func() { b.post(d.giveUp) })
+	defer late.Stop()
 	select {
 	case r := <-d.done:
 		return r, nil
 	case <-b.ended:
 		return Resent{}, ErrStopped
 	case <-ctx.Done():
-		return Resent{}, fmt.Errorf("not every phone of %s has answered: %w", d.resent.Mailbox, context.Cause(ctx))
+		return Resent{}, fmt.Errorf("the dialogs of %s could not be looked up yet; its phones are told when they can: %w", d.resent.Mailbox, context.Cause(ctx))
 	}
 }
 
-// readMailbox asks Asterisk what a mailbox holds now.
-func (b *Bridge) readMailbox(ctx context.Context, aor watchers.AoR, name string) error {
+// readMailbox asks Asterisk what a mailbox holds now. known is false where that is
+// nothing, and Asterisk has never spoken of it.
+func (b *Bridge) readMailbox(ctx context.Context, aor watchers.AoR, name string) (known bool, err error) {
 	b.mu.Lock()
 	m, agent := b.desired.mailboxes[aor], b.agent
-	known := m != nil && m.known
+	known = m != nil && m.known
 	var names []string
 	if name != "" {
 		names = []string{name}
@@ -68,38 +85,42 @@ func (b *Bridge) readMailbox(ctx context.Context, aor watchers.AoR, name string)
 	b.mu.Unlock()
 	if agent == nil {
 		if known {
-			return nil // the last that it said
+			return true, nil // the last that it said
 		}
-		return errors.New("no connection to Asterisk, which has not spoken of this mailbox")
+		return false, errors.New("no connection to Asterisk, which has not spoken of this mailbox")
 	}
 	if names == nil { // it may still be there: Asterisk does not list realtime mailboxes
 		domain, ok := b.live.Load().Domain(aor.Domain)
 		if !ok || domain != aor.Domain {
-			return errors.New("this mailbox is one that Asterisk has not spoken of: name it as voicemail.conf does, Mailbox: user@context")
+			return false, errors.New("this mailbox is one that Asterisk has not spoken of: name it as voicemail.conf does, Mailbox: user@context")
 		}
 		names = []string{aor.User + "@" + aor.Domain}
 	}
 	for _, name := range names {
 		if err := agent.read(ctx, name); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m = b.desired.mailboxes[aor]
+	return m != nil && m.known, nil
 }
 
 // serve hands the demands on a mailbox to its dialogs. Those that nothing can be
 // sent to count as failed at once.
 func (w *work) serve(dialogs []read, now time.Time) {
 	for _, demand := range w.demands {
-		demand.resent.Dialogs = len(dialogs)
+		demand.resent.Dialogs, demand.waiting = len(dialogs), make(map[*dialog]string)
 		for _, d := range dialogs {
+			if d.live(now) == "" {
+				demand.waiting[d.dialog] = d.row.CallID
+			}
 			switch {
 			case d.live(now) != "":
 			case d.dead() != "":
-				demand.waiting++
-				demand.answer(undelivered(d.dead()))
+				demand.answer(d.dialog, undelivered(sipua.DialogGone, d.dead()))
 			default:
-				demand.waiting++
 				if d.wish == nil {
 					d.wish = new(wish)
 				}
@@ -122,18 +143,33 @@ func (d *dialog) refuseDemands(why string) {
 		return
 	}
 	for _, demand := range d.wish.demands {
-		demand.answer(undelivered(why))
+		demand.answer(d, undelivered(sipua.DialogGone, why))
 	}
 	d.wish = nil
 }
 
-func undelivered(why string) Delivery {
-	return Delivery{Time: time.Now(), Outcome: sipua.DialogGone.String(), Reason: why}
+func undelivered(as sipua.Class, why string) Delivery {
+	return Delivery{Time: time.Now(), Outcome: as.String(), Reason: why}
+}
+
+// giveUp reports what there is: some phone is silent, and its turn comes later.
+// Where the database is, nothing is known yet.
+func (d *demand) giveUp() {
+	if d.over || !d.served {
+		return
+	}
+	for _, dialog := range slices.SortedFunc(maps.Keys(d.waiting), func(a, b *dialog) int { return strings.Compare(d.waiting[a], d.waiting[b]) }) {
+		d.answer(dialog, undelivered(sipua.NoAnswer, "none yet, it goes on being tried"))
+	}
 }
 
 // answer takes what became of one dialog.
-func (d *demand) answer(r Delivery) {
-	d.waiting--
+func (d *demand) answer(of *dialog, r Delivery) {
+	if d.over {
+		return
+	}
+	r.CallID = d.waiting[of]
+	delete(d.waiting, of)
 	if r.CSeq == 0 && d.counts != nil { // nothing was sent
 		r.Sent = d.counts.report()
 	}
@@ -149,12 +185,13 @@ func (d *demand) answer(r Delivery) {
 
 // finish reports when the last dialog has answered.
 func (d *demand) finish() {
-	if !d.served || d.waiting > 0 {
+	if d.over || !d.served || len(d.waiting) > 0 {
 		return
 	}
 	if len(d.resent.Results) == 0 {
 		d.resent.Reason = "no phone is subscribed"
 	}
+	d.over = true
 	d.done <- d.resent
 }
 

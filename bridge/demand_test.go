@@ -111,6 +111,36 @@ func TestNotifyDoesNotHang(t *testing.T) {
 	})
 }
 
+// A silent phone keeps nobody from hearing what the others answered.
+func TestNotifyReportsWhatThereIs(t *testing.T) {
+	inWorld(t, Options{}, func(w *world, _ *observer.ObservedLogs) {
+		slow := func(d time.Duration) { w.lock(func() { w.delay = d }) }
+		w.answers(func(id string) sipua.Outcome {
+			if id == "silent" {
+				return sipua.Outcome{Class: sipua.NoAnswer}
+			}
+			return sipua.Outcome{Class: sipua.Acknowledged}
+		})
+		slow(32 * time.Second)
+		w.phone("202", "silent")
+		w.event("202", 1, 0)
+		time.Sleep(time.Second) // its NOTIFY is under way
+		slow(0)
+		w.phone("202", "desk")
+		time.AfterFunc(10*time.Second, func() { slow(32 * time.Second) })
+		start := time.Now()
+		r, err := w.b.Notify(w.t.Context(), "202", "example.com", &Counts{New: 3, Old: 5})
+		if took := time.Since(start); err != nil || r.Delivered != 1 || r.Failed != 1 || len(r.Results) != 2 || took != demandTime {
+			t.Fatalf("%+v, %v after %v", r, err, took)
+		}
+		if d := r.Results[1]; d.CallID != "silent" || d.Outcome != "no_answer" || !strings.Contains(d.Reason, "tried") || d.Sent.New != 3 {
+			t.Errorf("%+v", d)
+		}
+		time.Sleep(time.Minute) // its answer finds nobody
+		slow(0)
+	})
+}
+
 // A failing phone is tried at once when an operator asks, whatever its back-off.
 func TestNotifyDoesNotWaitForBackOff(t *testing.T) {
 	inWorld(t, Options{}, func(w *world, _ *observer.ObservedLogs) {

@@ -120,7 +120,7 @@ func stampOf(row *watchers.Dialog) stamp {
 // went wrong in the one before.
 func (d *dialog) update(row *watchers.Dialog, now time.Time) {
 	if s := stampOf(row); s != d.stamp {
-		d.stamp, d.shows, d.toldHere, d.trouble = s, false, false, nil
+		d.stamp, d.shows, d.toldHere, d.told, d.trouble = s, false, false, false, nil
 	}
 	d.adopt(row, now)
 	d.status, d.gone = int8(min(max(row.Status, 0), math.MaxInt8)), false

@@ -64,7 +64,7 @@ func (b *Bridge) settle(o *outcome, now time.Time) {
 	b.logResult(o, now)
 	b.loop.recent.add(o)
 	for _, demand := range o.demands {
-		demand.answer(o.delivery())
+		demand.answer(d, o.delivery())
 	}
 	o.demands = nil
 	if why := d.dead(); why != "" {

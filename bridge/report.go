@@ -114,7 +114,8 @@ type Resent struct {
 	Delivered int        `json:"delivered"` // phones that answered 2xx
 	Failed    int        `json:"failed"`    // phones that did not
 	Reason    string     `json:"reason,omitempty"`
-	Results   []Delivery `json:"results"` // one a live dialog
+	Note      string     `json:"note,omitempty"` // what else there is to know
+	Results   []Delivery `json:"results"`        // one a live dialog
 }
 
 // Waiting is a mailbox that is not converged.

@@ -137,7 +137,7 @@ func (b *Bridge) notifyAllOf(ctx context.Context, r request) (all Resent) {
 		all.Dialogs += one.Dialogs
 		all.Delivered += one.Delivered
 		all.Failed += one.Failed
-		all.Reason = firstOf(all.Reason, one.Reason)
+		all.Reason = firstOf(all.Reason, one.Reason, one.Note)
 	}
 	return all
 }

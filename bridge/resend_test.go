@@ -44,6 +44,7 @@ func TestUserEvent(t *testing.T) {
 	w, logs := running(t, asterisk.Addr(), Options{Live: Live{UserEvent: "ZonkeyMWI"}})
 	w.phone("202", "desk")
 	w.phone("202", "mobile")
+	w.phone("998", "lone") // has no mailbox
 	asterisk.Set("202@example.com", 2, 2)
 	eventually(t, "both lamps", func() bool { return w.lamp("desk") == "2/2" && w.lamp("mobile") == "2/2" })
 	told := w.told("desk")
@@ -54,6 +55,7 @@ func TestUserEvent(t *testing.T) {
 		{"Mailbox: 202@example.com|New: 9|Old: 8|Id: a3", "Mailbox: 202@example.com, Dialogs: 2, Delivered: 2, Failed: 0, Reason: , Id: a3"},
 		{"Notify: 202 example.com 9 8|Id: a5", "Mailbox: 202@example.com, Dialogs: 2, Delivered: 2, Failed: 0, Reason: , Id: a5"},
 		{"Mailbox: 999@example.com|Id: a4", "Mailbox: 999@example.com, Dialogs: 0, Delivered: 0, Failed: 0, Reason: no phone is subscribed, Id: a4"},
+		{"Mailbox: 998@example.com|Id: a6", "Mailbox: 998@example.com, Dialogs: 1, Delivered: 1, Failed: 0, Reason: " + unspoken + ", Id: a6"},
 		{"User: x\x01'; DROP TABLE active_watchers|Domain: e|New: 1|Id: a\x02", "Mailbox: x?'; DROP TABLE active_watchers@e, Dialogs: 0, Delivered: 0, Failed: 0, Reason: no phone is subscribed, Id: a?"},
 	} {
 		asterisk.UserEvent("ZonkeyMWI", strings.Split(c.event, "|")...)
@@ -61,6 +63,9 @@ func TestUserEvent(t *testing.T) {
 	}
 	if n := w.told("desk") - told; n != 4 {
 		t.Errorf("the phone was told %d times, want 4", n)
+	}
+	if u, err := w.b.User(t.Context(), "998", "example.com"); err != nil || u.Holds != nil || u.Mailbox != "" || w.lamp("lone") != "0/0" {
+		t.Errorf("a mailbox was made: %+v, %v, its lamp shows %s", u, err, w.lamp("lone"))
 	}
 	if w.lamp("desk") != "9/8" {
 		t.Errorf("the lamp shows %s, want what was asked for last", w.lamp("desk"))

@@ -73,7 +73,7 @@ func (s *simulation) change(m *simBox, loud bool) {
 // said is Asterisk's message about a mailbox as it is now.
 func (s *simulation) said(m *simBox, listed bool) func() {
 	box := ami.Mailbox{Name: m.name(), New: m.new, Old: m.old, Listed: listed}
-	h := heard{m.version, m.counts()}
+	h := heard{version: m.version, counts: m.counts()}
 	l := s.life
 	return func() {
 		s.lock(func() { l.told[m] = append(l.told[m], h) })
@@ -242,8 +242,8 @@ func (k *simLink) Mailboxes(ctx context.Context) (n int, err error) {
 	s.lock(func() {
 		s.totals.resyncs++
 		for m, version := range absent {
-			if told := k.life.told[m]; len(told) > 0 && !m.realtime {
-				k.life.told[m] = append(told, heard{version, "0/0"})
+			if !m.realtime && k.life.knows(m) {
+				k.life.told[m] = append(k.life.told[m], heard{version: version, counts: "0/0"})
 			}
 		}
 		s.tell("every mailbox was listed, %d are gone", len(absent))
@@ -256,7 +256,7 @@ func (k *simLink) MailboxCount(ctx context.Context, name string) (c ami.Counts, 
 	m := k.s.boxOf(name)
 	var h heard
 	k.s.lock(func() {
-		c, h = m.messages(), heard{m.version, m.counts()}
+		c, h = m.messages(), heard{m.version, m.counts(), m.counts() == "0/0"}
 		m.hidden = false
 	})
 	if err := k.wait(ctx, 20*time.Millisecond, "count", uint64(m.n)); err != nil {

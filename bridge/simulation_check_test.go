@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"zonkeymwi/sipua"
@@ -118,11 +119,16 @@ func (s *simulation) checkEnd(ctx context.Context) {
 	}
 }
 
+// knows tells whether a life has heard of a mailbox.
+func (l *simLife) knows(m *simBox) bool {
+	return slices.ContainsFunc(l.told[m], func(h heard) bool { return !h.nothing })
+}
+
 // truth is what a mailbox's phones are to show. A mailbox that was removed
 // before this life began is not known to it: nobody turns that lamp off.
 func (s *simulation) truth(m *simBox) (string, bool) {
 	if !m.removed {
 		return m.counts(), true
 	}
-	return "0/0", len(s.life.told[m]) > 0 && !m.realtime
+	return "0/0", !m.realtime && s.life.knows(m)
 }

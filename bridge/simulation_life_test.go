@@ -31,6 +31,7 @@ type simLife struct {
 type heard struct {
 	version int
 	counts  string
+	nothing bool // what Asterisk answers of a mailbox that there is not
 }
 
 // flight is what a life did to a dialog.
