@@ -14,7 +14,7 @@ import (
 
 // asterisk logs in as the bridge does, and tries each right that it needs.
 func (c *checkup) asterisk(ctx context.Context) {
-	a, w := c.in("asterisk"), c.newWitness()
+	a, w := c.in("asterisk"), newWitness(c.Shares)
 	cfg := c.AMI
 	cfg.DialTimeout, cfg.ActionTimeout = c.Patience, c.Patience
 	start := time.Now()
@@ -35,7 +35,7 @@ func (c *checkup) asterisk(ctx context.Context) {
 	if err := s.Err(); err != nil {
 		a.fault("session", "look at Asterisk, then check again", "%v", err)
 	}
-	c.contexts = w.listed()
+	c.contexts, c.numbers = w.listed()
 }
 
 func (c *checkup) loginFailed(a area, err error) {

@@ -92,7 +92,7 @@ func Run(ctx context.Context, o Options, report func(Finding)) (worst Level) {
 			report(f)
 		}
 	}}
-	for _, check := range []func(context.Context){c.template, c.clock, c.asterisk, c.database, c.domains, c.proxy} {
+	for _, check := range []func(context.Context){c.template, c.clock, c.asterisk, c.database, c.mailboxes, c.proxy} {
 		if ctx.Err() == nil {
 			check(ctx)
 		}
@@ -104,7 +104,8 @@ func Run(ctx context.Context, o Options, report func(Finding)) (worst Level) {
 type checkup struct {
 	Options
 	report   func(Finding)
-	contexts map[string]int // voicemail contexts that were listed, and how many mailboxes each has
+	contexts map[string]int      // voicemail contexts that were listed, and how many mailboxes each has
+	numbers  map[string][]string // mailboxes that were listed: the contexts of each number
 	live     map[string]int64
 }
 

@@ -85,7 +85,6 @@ func (p *patient) list(ctx context.Context) {
 		p.a.ok("write=reporting", "mailboxes may be listed")
 		p.a.ok("mailboxes", "%d, the whole list", n)
 		p.c.shares(p.w.missed())
-		p.c.together(p.w.together())
 	}
 }
 

@@ -18,28 +18,20 @@ const (
 
 // witness hears what Asterisk sends.
 type witness struct {
-	c      *checkup
 	id     string        // of our UserEvent
 	echoed chan struct{} // closed when it came back
 	called chan struct{} // closed when an event of class call came
 
 	mu       sync.Mutex
 	contexts map[string]int
-	unlisted map[string]bool   // of those it was to look for
-	lights   map[string]string // a user's address: the first mailbox of it
-	twins    twins
+	numbers  map[string][]string // the contexts of each number
+	unlisted map[string]bool     // of those it was to look for
 }
 
-// twins are mailboxes that light the same lamp as one before them.
-type twins struct {
-	n                    int
-	mailbox, first, user string // of the first of them
-}
-
-func (c *checkup) newWitness() *witness {
-	w := &witness{c: c, id: rand.Text(), echoed: make(chan struct{}), called: make(chan struct{}),
-		contexts: map[string]int{}, unlisted: map[string]bool{}, lights: map[string]string{}}
-	for _, mailbox := range c.Shares {
+func newWitness(lookFor []string) *witness {
+	w := &witness{id: rand.Text(), echoed: make(chan struct{}), called: make(chan struct{}),
+		contexts: map[string]int{}, numbers: map[string][]string{}, unlisted: map[string]bool{}}
+	for _, mailbox := range lookFor {
 		w.unlisted[mailbox] = true
 	}
 	return w
@@ -77,29 +69,15 @@ func (w *witness) list(name string) {
 	if _, known := w.contexts[context]; known || len(w.contexts) < mostListed {
 		w.contexts[context]++
 	}
-	domain, ok := w.c.Domain(context)
-	user := number + "@" + domain
-	switch first := w.lights[user]; {
-	case !ok || first == name:
-	case first != "" && w.twins.n == 0:
-		w.twins = twins{1, name, first, user}
-	case first != "":
-		w.twins.n++
-	case len(w.lights) < mostMailboxes:
-		w.lights[user] = name
+	if known := w.numbers[number]; !slices.Contains(known, context) && (known != nil || len(w.numbers) < mostMailboxes) && len(known) < mostListed {
+		w.numbers[number] = append(known, context)
 	}
 }
 
-func (w *witness) listed() map[string]int {
+func (w *witness) listed() (contexts map[string]int, numbers map[string][]string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return maps.Clone(w.contexts)
-}
-
-func (w *witness) together() twins {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.twins
+	return maps.Clone(w.contexts), maps.Clone(w.numbers)
 }
 
 // missed are the mailboxes that it was to look for, and that were not listed.
