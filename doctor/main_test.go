@@ -203,7 +203,7 @@ func TestAllWell(t *testing.T) {
 	fs.allOK()
 	for _, want := range []string{"settings/template", "clock/time", "asterisk/connect", "asterisk/login", "asterisk/read=system",
 		"asterisk/write=reporting", "asterisk/mailboxes", "asterisk/write=user", "asterisk/read=user", "asterisk/read=call",
-		"database/connect", "database/table", "database/grants", "database/index", "database/rows", "settings/mailbox.domains", "proxy/options"} {
+		"database/connect", "database/table", "database/grants", "database/index", "database/rows", "settings/mailbox.domains", "proxy/options", "proxy/notify"} {
 		area, check, _ := strings.Cut(want, "/")
 		fs.want(OK, area, check)
 	}

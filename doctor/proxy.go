@@ -40,8 +40,12 @@ func (c *checkup) proxy(ctx context.Context) {
 	default:
 		a.ok("options", "%s", answer)
 	}
-	if c.Publish && ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+	case c.Publish:
 		c.publish(ctx, a, ua, cfg.Proxy)
+	case o.Status != 0:
+		c.notify(ctx, a, ua, o.Target)
 	}
 }
 

@@ -64,6 +64,30 @@ func TestProxySilent(t *testing.T) {
 	check(t, w.Options).only(Fault, "proxy", "address", "host[:port]")
 }
 
+// Whether the proxy relays NOTIFYs it is asked with one to ourselves.
+func TestProxyRelays(t *testing.T) {
+	w := newWell(t, sim.AsteriskConfig{})
+	check(t, w.Options).want(OK, "proxy", "notify", "has come back")
+	for status, want := range map[string]struct {
+		level Level
+		text  string
+	}{
+		"403 Forbidden":                     {Fault, "sip.bindip"},
+		"407 Proxy Authentication Required": {Fault, "set sip.username and sip.password"},
+		"404 Not here":                      {Warning, "deploy/kamailio/zonkeymwi.cfg"},
+		"481 Dialog Does Not Exist":         {Warning, "did not relay it"},
+		"408 Request Timeout":               {OK, "cannot be seen from here"},
+		"503 Service Unavailable":           {OK, "cannot be seen from here"},
+	} {
+		w.Proxy = answering(t, status)
+		check(t, w.Options).want(want.level, "proxy", "notify", want.text)
+	}
+	w.Publish, w.Proxy = true, answering(t, "403 Forbidden")
+	if fs := check(t, w.Options); strings.Contains(fs.String(), "NOTIFY") {
+		t.Errorf("asked although not wanted: %s", fs)
+	}
+}
+
 // No socket is opened for what an IPv6 proxy's Request-URI looks like.
 func TestOptions(t *testing.T) {
 	for proxy, want := range map[string]string{"[::1]": "sip:[::1]", "[::1]:5062": "sip:[::1]:5062", "proxy.example.com": "sip:proxy.example.com"} {

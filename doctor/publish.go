@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -30,26 +31,35 @@ func (c *checkup) publish(ctx context.Context, a area, ua *sipua.UA, proxy sipua
 	}
 }
 
+// proxyLines have the proxy take what the bridge sends.
+const proxyLines = "the lines to add to the proxy are in deploy/kamailio/zonkeymwi.cfg and deploy/opensips/zonkeymwi.cfg"
+
 // publishMend says what to do about a refusal.
 func (c *checkup) publishMend(status int, domain string) string {
-	const lines = "the lines to add to the proxy are in deploy/kamailio/zonkeymwi.cfg and deploy/opensips/zonkeymwi.cfg"
 	switch status {
-	case 401, 407:
-		if c.SIP.Username != "" {
-			return correctPassword
-		}
-		return "set sip.username and sip.password, or have the proxy take PUBLISH from this machine's address without: " + lines
-	case 403:
-		return "have the proxy take PUBLISH from the address that this machine sends from (that in deploy/kamailio/zonkeymwi.cfg, deploy/opensips/zonkeymwi.cfg), " +
-			"or set sip.bindip to the one that it takes it from"
 	case 489:
 		return "load presence_mwi in the proxy, after presence: it does not know message-summary"
 	case 500:
 		return "look at the proxy's log: does its presence module reach its database?"
 	case 404, 480:
-		return fmt.Sprintf("the proxy must hand PUBLISH to its presence server before it looks for users, and be responsible for %s: %s", domain, lines)
+		return fmt.Sprintf("the proxy must hand PUBLISH to its presence server before it looks for users, and be responsible for %s: %s", domain, proxyLines)
 	}
-	return "the proxy does not hand PUBLISH to a presence server: " + lines
+	return cmp.Or(c.notLetIn(status, "PUBLISH"), "the proxy does not hand PUBLISH to a presence server: "+proxyLines)
+}
+
+// notLetIn says what to do where the proxy does not take a method from us, "" where
+// it said something else.
+func (c *checkup) notLetIn(status int, method string) string {
+	switch {
+	case status == 403:
+		return "have the proxy take " + method + " from the address that this machine sends from (that in deploy/kamailio/zonkeymwi.cfg, deploy/opensips/zonkeymwi.cfg), " +
+			"or set sip.bindip to the one that it takes it from"
+	case status != 401 && status != 407:
+		return ""
+	case c.SIP.Username != "":
+		return correctPassword
+	}
+	return "set sip.username and sip.password, or have the proxy take " + method + " from this machine's address without: " + proxyLines
 }
 
 // seenAs is where the proxy saw the request come from (RFC 3581), if it says so.

@@ -26,6 +26,21 @@ User-Agent: zonkeymwi
 {authorization}Content-Length: 0
 
 `
+	// In a dialog that there is not, to a contact of ours, which answers 481 when it comes.
+	notifyText = `NOTIFY {uri} SIP/2.0
+Via: SIP/2.0/{transport} {sentby};rport;branch={branch}
+Max-Forwards: 70
+From: <sip:zonkeymwi@{sentby}>;tag={tag}
+To: <{uri}>;tag=zonkeymwi
+Call-ID: {callid}
+CSeq: {cseq} NOTIFY
+Contact: <sip:zonkeymwi@{sentby}>
+Event: message-summary
+Subscription-State: active;expires=60
+User-Agent: zonkeymwi
+{authorization}Content-Length: 0
+
+`
 	publishText = `PUBLISH {uri} SIP/2.0
 Via: SIP/2.0/{transport} {sentby};rport;branch={branch}
 Max-Forwards: 70

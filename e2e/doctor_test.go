@@ -140,6 +140,9 @@ func TestDoctor(t *testing.T) {
 
 	asterisk.RX("module load func_config.so")
 	wantComplaints(t, o)
+	elsewhere := o
+	elsewhere.SIP.BindIP = "127.0.0.2" // from which Kamailio takes no NOTIFY
+	wantComplaints(t, elsewhere, "proxy/notify fault")
 	for user, want := range map[string][]string{
 		"nocall":       {"asterisk/read=call fault"},
 		"nouser":       {"asterisk/read=user warning"},
