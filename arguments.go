@@ -25,7 +25,7 @@ type arguments struct {
 
 func newArguments(name string, out, errs io.Writer) *arguments {
 	a := &arguments{FlagSet: flag.NewFlagSet("zonkeymwi "+name, flag.ContinueOnError), name: name, out: out, errs: errs}
-	a.SetOutput(errs)
+	a.SetOutput(io.Discard) // parse reports
 	a.path = a.String("config", "", "the configuration `file`; otherwise zonkeymwi.toml, then /etc/zonkeymwi/zonkeymwi.toml")
 	a.Usage = func() {} // parse shows it where it belongs
 	return a
@@ -40,8 +40,7 @@ func (a *arguments) parse(args []string) (code int, ok bool) {
 			commandNamed(a.name).help(a.FlagSet, a.out)
 			return exitDone, false
 		} else if err != nil {
-			fmt.Fprintf(a.errs, "usage: zonkeymwi %s\n", commandNamed(a.name).usage())
-			return exitUsage, false
+			return a.misused("%v", err), false
 		}
 		if a.NArg() == 0 {
 			break

@@ -40,7 +40,7 @@ func printStatus(w io.Writer, s *admin.Status) {
 	} else {
 		line("Database", "%s for %s%s", choose(s.Database.OK, "ok", "AWAY"), ago(s.Database.Since), because(s.Database.Error))
 	}
-	line("Mailboxes", "%d, of which %d wait for a phone%s", s.Mailboxes, s.Unconverged.Mailboxes, oldest(s.Unconverged.Oldest))
+	line("Mailboxes", "%d, of which %d are not shown by every phone yet%s", s.Mailboxes, s.Unconverged.Mailboxes, oldest(s.Unconverged.Oldest))
 	line("Dialogs", "%d, of which %d do not show their mailbox and %d are dead", s.Dialogs, s.Unconverged.Dialogs, s.Dead)
 	line("NOTIFYs", "%s; %d under way, %d mailboxes queued", outcomes(s.Outcomes), s.InFlight, s.Queued)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -39,6 +40,9 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("admin.listen: %s is not a loopback address: set admin.token_file", o.Listen)
 	}
 	l, err := net.ListenTCP("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("admin.listen: %w: is another zonkeymwi running? Stop it, or set another port", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("admin.listen: %w", err)
 	}

@@ -282,7 +282,7 @@ func TestMailboxesOfNoDomain(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
 		{"202@default", "sip:202@example.com"}, {"alice@vm.example.net", "sip:alice@vm.example.net"},
 		{"+15551234@default", "sip:+15551234@example.com"},
-		{"202", "its context has no domain: set mailbox.domain"}, {"@default", "the mailbox has no name"}, {"202@devices@aliases", `its context "devices@aliases" is no SIP domain: give it one in [mailbox.domains]`},
+		{"202", "its context has no domain: set mailbox.domain"}, {"@default", "the mailbox has no name"}, {"202@devices@aliases", `an alias, in "devices@aliases", of another mailbox, which lights its own user's lamp; [mailbox.domains] can give that context a domain`},
 	} {
 		aor, err := b.aorOf(c.name)
 		got := aor.URI()

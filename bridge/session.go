@@ -146,7 +146,7 @@ func (b *Bridge) resync(ctx context.Context, s asterisk) error {
 	b.mu.Unlock()
 	if len(gone) > 0 {
 		b.poke()
-		b.log.Warn("mailboxes are no longer there; their lamps go off", zap.String("event", "mailboxes_vanished"),
+		b.log.Warn("mailboxes are no longer there, or another user's now; their users' lamps go by what is left", zap.String("event", "mailboxes_vanished"),
 			zap.Int("mailboxes", len(gone)), zap.String("first", gone[0]))
 	}
 	b.setAMI(func(s *AMIStatus) { s.Resynced = time.Now() })
@@ -279,7 +279,7 @@ func (b *Bridge) aorOf(name string) (watchers.AoR, error) {
 	case !ok:
 		return watchers.AoR{}, errNoDomain
 	case strings.Contains(domain, "@"): // Asterisk's aliases have such contexts
-		return watchers.AoR{}, fmt.Errorf("its context %q is no SIP domain: give it one in [mailbox.domains]", domain)
+		return watchers.AoR{}, fmt.Errorf("an alias, in %q, of another mailbox, which lights its own user's lamp; [mailbox.domains] can give that context a domain", domain)
 	}
 	return watchers.AoR{User: user, Domain: domain}, nil
 }

@@ -99,7 +99,7 @@ func (b *Bridge) why(u *User, dbErr error, now time.Time) (why []string) {
 	}
 	switch {
 	case dbErr != nil:
-		say("The database does not answer: %v", dbErr)
+		say("The dialogs cannot be looked up: %v", dbErr)
 	case len(u.Dialogs) == 0:
 		say("No phone is subscribed: there is no row for sip:%s@%s. Phones subscribe again by themselves; where they have, "+
 			"the proxy may not write rows at once (Kamailio subs_db_mode 1 or 3, OpenSIPS fallback2db=1).", u.User, u.Domain)
@@ -154,7 +154,9 @@ func (d *DialogReport) verdict(holds *Counts, now time.Time) string {
 		return fmt.Sprintf("the last %s ended %s (%d %s); the next is due in %.0f s",
 			d.Sends, d.Last.Outcome, d.Last.Status, firstOf(d.Last.Reason, d.Last.Error), max(0, d.NextAttempt.Sub(now).Seconds()))
 	case d.Shows != nil:
-		return fmt.Sprintf("it shows %d/%d, which is not what the mailbox holds; the next change tells it", d.Shows.New, d.Shows.Old)
+		return fmt.Sprintf("it shows %d/%d, as it was asked to; the next change of the mailbox tells it what that holds", d.Shows.New, d.Shows.Old)
+	case holds == nil:
+		return "it is told when Asterisk says what the mailbox holds"
 	}
-	return "it has not been told anything yet; the next change tells it"
+	return "it has not been told anything yet; it is next"
 }

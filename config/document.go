@@ -107,7 +107,9 @@ func (l *loader) syntax(data []byte, err error) error {
 	}
 	at := place{file: l.name, line: max(pe.Position.Line, 1)}
 	problem := strings.ToValidUTF8(strings.Join(strings.Fields(pe.Message), " "), "?")
-	if l.mentionsSecret(pe.LastKey) || l.mentionsSecret(nthLine(data, at.line)) {
+	if strings.Contains(problem, "already been defined") {
+		problem = strings.TrimSuffix(problem, ".") + ": take one of the two out" // it has the key's name and no value
+	} else if l.mentionsSecret(pe.LastKey) || l.mentionsSecret(nthLine(data, at.line)) {
 		problem = "not valid TOML; a value goes in quotes (the line is not shown, as it may hold a secret)"
 	}
 	l.faults.add(at, "", errors.New(problem))

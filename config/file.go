@@ -42,6 +42,10 @@ func (l *loader) section(name string, n *node) {
 func (l *loader) key(section, name string, n *node) {
 	at := place{file: l.name, line: n.line(), key: section + "." + display(name)}
 	k, ok := l.byName[section+"."+name]
+	if plural := section + "." + name + "s"; n.isTable() && l.byName[plural] != nil {
+		l.faults.add(at, "", fmt.Errorf("did you mean [%s]?", plural))
+		return
+	}
 	if !ok {
 		l.unknownKey(at, section, name)
 		return

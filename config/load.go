@@ -41,6 +41,8 @@ func load(paths, environ []string) (*Config, error) {
 		switch {
 		case err == nil:
 			return Parse(path, data, environ)
+		case errors.Is(err, fs.ErrPermission):
+			return nil, fmt.Errorf("%s: cannot be read: %w: let this user read it, or be one who may (ls -l %s)", path, bare(err), path)
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("%s: cannot be read: %w", path, bare(err))
 		}

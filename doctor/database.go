@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,14 +59,16 @@ func (c *checkup) unconnected(err error) string {
 	if u, bad := url.Parse(c.Database.URL); bad == nil && u.Host != "" && errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("%s: no answer within %s", u.Host, c.Patience)
 	}
-	return c.without(err)
+	// pgx tries with TLS and without, and tells of both: the last is what counts.
+	lines := strings.Split(c.without(err), "\n")
+	return strings.Join(slices.Compact([]string{lines[0], lines[len(lines)-1]}), " ")
 }
 
 // noDatabase says what to do where there is no connection.
 func (c *checkup) noDatabase(err error) string {
 	switch code := sqlState(err); {
 	case code == "28P01":
-		return "correct user and password in database.url (or: ALTER USER ... PASSWORD '...')"
+		return "correct user and password in database.url (or: ALTER USER ... PASSWORD '...'; CREATE USER, if there is none)"
 	case strings.HasPrefix(code, "28"):
 		return "let this user in from this machine: a line in pg_hba.conf, then SELECT pg_reload_conf()"
 	case code == "3D000":

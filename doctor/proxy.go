@@ -60,10 +60,12 @@ func (c *checkup) ask(ctx context.Context, ua *sipua.UA, r sipua.Request) (o sip
 	defer cancel()
 	start := time.Now()
 	o = ua.Do(ctx, r)
-	if o.Status == 0 {
-		return o, fmt.Sprintf("%s: %v", c.Proxy, cmp.Or(o.Err, errors.New("no answer")))
-	}
 	took := time.Since(start).Round(100 * time.Microsecond)
+	if o.Status == 0 && (o.Err == nil || errors.Is(o.Err, sipua.ErrTimeout)) {
+		return o, fmt.Sprintf("%s: no answer to %s in %v", c.Proxy, r.Method, took.Round(100*time.Millisecond))
+	} else if o.Status == 0 {
+		return o, fmt.Sprintf("%s: %v", c.Proxy, o.Err)
+	}
 	return o, fmt.Sprintf("%s answered %s with %d %s in %v", o.Target, r.Method, o.Status, o.Reason, took)
 }
 

@@ -20,7 +20,7 @@ func (c *checkup) publish(ctx context.Context, a area, ua *sipua.UA, proxy sipua
 	case o.Status == 0:
 		a.fault("publish", unanswered(o.Err, "PUBLISH"), "%s", answer)
 	case o.Status == 412, o.Status == 423: // 423: it wants a longer one, and the bridge heeds that
-		a.ok("publish", "%s: it takes our publications (for %s)", answer, domain)
+		a.ok("publish", "%s: it takes our publications, for the domain %s", answer, domain)
 	case o.Status < 300:
 		a.warn("publish", "is this the proxy's presence server? Kamailio's and OpenSIPS' refuse it with 412 (RFC 3903 section 6)",
 			"%s, although it named a version that no server ever gave: publications may not be kept", answer)
@@ -76,8 +76,13 @@ func seenAs(o *sipua.Outcome) string {
 func (c *checkup) mostLamps(otherwise string) string {
 	best, most := otherwise, 0
 	for _, name := range slices.Sorted(maps.Keys(c.contexts)) {
-		if domain, ok := c.Domain(name); ok && c.contexts[name] > most && isHost(domain) {
-			best, most = domain, c.contexts[name]
+		domain, ok := c.Domain(name)
+		lamps := c.contexts[name]
+		if strings.Contains(domain, ".") {
+			lamps += mostMailboxes // others are most likely contexts that nobody has mapped
+		}
+		if ok && lamps > most && isHost(domain) {
+			best, most = domain, lamps
 		}
 	}
 	return best

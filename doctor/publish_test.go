@@ -24,7 +24,7 @@ func TestPublishAnswers(t *testing.T) {
 	w := newPublishing(t)
 	fs := check(t, w.Options)
 	fs.allOK()
-	fs.want(OK, "proxy", "publish", "answered PUBLISH with 412", "it takes our publications (for "+domain+")")
+	fs.want(OK, "proxy", "publish", "answered PUBLISH with 412", "it takes our publications, for the domain "+domain)
 	for status, want := range map[string]struct {
 		level Level
 		text  string
@@ -72,7 +72,7 @@ func TestPublishFor(t *testing.T) {
 		context string
 		n       int
 		want    string
-	}{{"", 9, "[::1]"}, {"a b>\r\nX: y", 9, "[::1]"}, {domain, 2, domain}, {"sales", 2, domain}, {"sales", 3, "sales.example.com"}} {
+	}{{"", 9, "[::1]"}, {"a b>\r\nX: y", 9, "[::1]"}, {domain, 2, domain}, {"sales", 2, domain}, {"sales", 3, "sales.example.com"}, {"unmapped", 99, "sales.example.com"}} {
 		c.contexts[add.context] = add.n
 		if got := c.mostLamps("[::1]"); got != add.want {
 			t.Errorf("with %q: %q, want %q", add.context, got, add.want)

@@ -74,7 +74,7 @@ func (p *patient) list(ctx context.Context) {
 		p.a.ok("write=reporting", "mailboxes may be listed")
 		p.a.warn("mailboxes", "check again; if it stays so, look at the load of this machine and of Asterisk's", "%v", err)
 	case errors.As(err, &refused) && strings.Contains(refused.Message, "unknown command"):
-		p.a.fault("mailboxes", `load voicemail: asterisk -rx "module load app_voicemail.so"; where app_voicemail_odbc is loaded too, as Debian's Asterisk does, noload = app_voicemail_odbc.so in modules.conf and restart Asterisk; if it is starting, wait`, "Asterisk has no voicemail (app_voicemail is not loaded, or another voicemail module has replaced it)")
+		p.a.fault("mailboxes", `where asterisk -rx "module show like voicemail" lists app_voicemail_odbc or app_voicemail_imap too, as in Debian's Asterisk: noload = both in modules.conf, and restart Asterisk; where it lists none: asterisk -rx "module load app_voicemail.so"; if Asterisk is starting, wait`, "Asterisk has no voicemail (app_voicemail is not loaded, or another voicemail module has replaced it)")
 	case err != nil:
 		p.a.fault("mailboxes", "look at Asterisk's log", "%v", err)
 	case n == 0:

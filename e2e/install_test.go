@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -43,8 +44,39 @@ func TestInstall(t *testing.T) {
 			}
 			program := StartProgram(t, configure(asterisk, kamailio, url, "127.0.0.1:0"))
 			wantLamp(t, phone, sim.Lamp{Known: true, On: true, New: 1})
+			if out, code := program.Command("check"); code != 0 || !strings.Contains(out, "one to us has come back") {
+				t.Errorf("check: %d\n%s", code, out)
+			}
 			program.Stop()
 		})
+	}
+}
+
+// TestReadmeLines has Kamailio read the three lines that the README would add to a configuration.
+func TestReadmeLines(t *testing.T) {
+	needKamailio(t)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := match(t, string(readme), `(?s)\n( +# after the last modparam.*?route\(ZONKEYMWI\);\n)`)
+	modules, script, _ := strings.Cut(lines, "       # first in request_route")
+	k := &Kamailio{dir: workDir(t, ""), t: t}
+	k.configure()
+	config, err := os.ReadFile(k.path("kamailio.cfg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(config), "#!define ASTERISK \"127.0.0.1\"\n", "", 1)
+	for _, line := range []struct{ ours, theirs string }{{"include_file \"zonkeymwi.cfg\"\n", modules}, {"route(ZONKEYMWI);\n", "# first" + script}} {
+		if strings.Count(text, line.ours) != 1 {
+			t.Fatalf("kamailio.cfg has %q not once", line.ours)
+		}
+		text = strings.Replace(text, line.ours, strings.ReplaceAll(line.theirs, "       ", ""), 1)
+	}
+	k.write("kamailio.cfg", text)
+	if out, err := exec.Command("kamailio", "-c", "-f", k.path("kamailio.cfg")).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

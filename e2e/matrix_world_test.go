@@ -168,6 +168,7 @@ func (w *cellWorld) refresh(t *testing.T, phones ...*sim.Phone) {
 func (w *cellWorld) resubscribe(t *testing.T, phone *sim.Phone, want sim.Lamp) {
 	t.Helper()
 	w.ready()
+	time.Sleep(200 * time.Millisecond) // what the last refresh has the bridge look at is over
 	w.do(t, phone.Register)
 	before, began := w.rows(t), time.Now()
 	w.do(t, subscribe(phone))

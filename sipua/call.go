@@ -100,7 +100,7 @@ func (c *call) lost(t *transaction, err error) {
 	if c.ua.closed.Load() {
 		err = ErrClosed // whatever that made the transport say
 	}
-	if t.conn != nil && errors.Is(err, errTimeout) {
+	if t.conn != nil && errors.Is(err, ErrTimeout) {
 		t.conn.suspect()
 	}
 	var connect *connectError

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-var errTimeout = errors.New("no final response within Timer F (64*T1)")
+// ErrTimeout is that of an Outcome without an answer.
+var ErrTimeout = errors.New("no final response within Timer F (64*T1)")
 
 const shardCount = 64 // locks that transactions are spread over, by key
 
@@ -131,7 +132,7 @@ func (t *transaction) tick() {
 	if t.elapsed >= u.cfg.Timers.f() {
 		s.remove(t)
 		s.mu.Unlock()
-		t.call.lost(t, errTimeout)
+		t.call.lost(t, ErrTimeout)
 		return
 	}
 	t.backOff(u.cfg.Timers)

@@ -34,7 +34,7 @@ func TestTimersEAndFWhenNothingComes(t *testing.T) {
 		o := u.Do(context.Background(), notify("sip:a@127.0.0.1", 10))
 		synctest.Wait()
 		want(t, o, NoAnswer, 0)
-		if !errors.Is(o.Err, errTimeout) || !strings.Contains(o.Err.Error(), "udp:127.0.0.2:5060") {
+		if !errors.Is(o.Err, ErrTimeout) || !strings.Contains(o.Err.Error(), "udp:127.0.0.2:5060") {
 			t.Error(o.Err)
 		}
 		if took := time.Since(start); took != 32*time.Second {

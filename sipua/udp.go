@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -27,6 +28,9 @@ func listenUDP(bind netip.Addr, port int) (*net.UDPConn, error) {
 		addr.IP, addr.Zone = bind.AsSlice(), bind.Zone()
 	}
 	conn, err := net.ListenUDP("udp", addr)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return nil, fmt.Errorf("bindip %q: this machine has no such address (ip -brief address)", bindText(bind))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("bindip %q, bindport %d: %w", bindText(bind), port, err)
 	}
