@@ -23,18 +23,14 @@ func (w *world) box(name string, n, old int, listed bool) {
 
 // resync lists the mailboxes, each with its number of new messages.
 func (w *world) resync(boxes ...any) {
-	w.b.mu.Lock()
-	w.b.desired.round++
-	w.b.mu.Unlock()
+	f := newFake(w)
 	for i := 0; i < len(boxes); i += 2 {
-		w.box(boxes[i].(string), boxes[i+1].(int), 0, true)
-		time.Sleep(time.Second) // a slow Asterisk
+		f.list = append(f.list, ami.Mailbox{Name: boxes[i].(string), New: boxes[i+1].(int), Listed: true})
 	}
-	w.b.complete()
-	w.b.mu.Lock()
-	w.b.desired.vanished(w.b.ids.next)
-	w.b.mu.Unlock()
-	w.b.poke()
+	f.pause = time.Second // a slow Asterisk
+	if err := w.b.resync(w.t.Context(), f); err != nil {
+		w.t.Error(err)
+	}
 }
 
 // A mailbox lights the lamps of all that share it, beside their own.

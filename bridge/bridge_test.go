@@ -113,8 +113,8 @@ func TestOnlyLiveDialogs(t *testing.T) {
 	})
 }
 
-// A dialog that the phone does not know is left alone until the phone
-// subscribes again.
+// A dialog that the phone does not know, as it has said twice, is left alone until
+// the phone subscribes again.
 func TestDeadUntilTheRowChanges(t *testing.T) {
 	inWorld(t, Options{}, func(w *world, _ *observer.ObservedLogs) {
 		k := w.phone("202", "desk")
@@ -123,8 +123,8 @@ func TestDeadUntilTheRowChanges(t *testing.T) {
 		time.Sleep(time.Hour)
 		w.event("202", 2, 0)
 		time.Sleep(time.Hour)
-		if n := w.count(); n != 1 {
-			t.Errorf("sent %d NOTIFYs to a dead dialog, want 1", n)
+		if n := w.count(); n != 2 {
+			t.Errorf("sent %d NOTIFYs to a dead dialog, want 2", n)
 		}
 		w.answers(nil)
 		w.edit(k, func(d *watchers.Dialog) { d.RemoteCSeq++ })
@@ -140,10 +140,26 @@ func TestRefreshedDialogIsToldAgain(t *testing.T) {
 		w.event("202", 1, 0)
 		w.shows(time.Minute, map[string]string{"desk": "1/0"})
 		w.edit(k, func(d *watchers.Dialog) { d.RemoteCSeq++; d.Expires += 600 })
-		w.b.subscribed(watchers.AoR{User: "202", Domain: "example.com"})
+		w.b.subscribed(user202)
+		w.shows(headStart, map[string]string{"desk": "1/0"})
 		if n := w.count(); n != 2 {
 			t.Errorf("sent %d NOTIFYs, want one before and one after the refresh", n)
 		}
+	})
+}
+
+// A phone that has not had the 200 to its SUBSCRIBE yet says that there is no such
+// dialog.
+func TestPhoneThatDoesNotKnowYet(t *testing.T) {
+	inWorld(t, Options{}, func(w *world, _ *observer.ObservedLogs) {
+		w.event("202", 1, 0)
+		time.Sleep(time.Minute)
+		w.phone("202", "desk")
+		w.answers(func(string) sipua.Outcome { return sipua.Outcome{Class: sipua.DialogGone, Status: 481} })
+		w.event("202", 2, 0) // just before the 200
+		time.Sleep(50 * time.Millisecond)
+		w.answers(nil)
+		w.shows(2*firstBackOff, map[string]string{"desk": "2/0"})
 	})
 }
 

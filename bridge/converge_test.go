@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"zonkeymwi/ami"
 	"zonkeymwi/sipua"
 	"zonkeymwi/watchers"
 )
@@ -30,7 +31,7 @@ func TestNewSubscriptionIsToldAtOnce(t *testing.T) {
 				time.Sleep(2 * triggerGap) // it was not there at first
 			}
 			w.event("202", 1, 0)
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute + time.Second) // no poll falls on it
 			w.phone("202", "desk")
 			w.lock(func() {
 				w.cseqs["desk"] = uint32(time.Now().Unix()) // the proxy's own
@@ -130,16 +131,14 @@ func TestVanishedMailbox(t *testing.T) {
 		w.phone("203", "other")
 		w.phone("204", "realtime")
 		round := func(users ...string) {
-			w.b.mu.Lock()
-			w.b.desired.round++
-			w.b.mu.Unlock()
+			f := newFake(w)
 			for _, u := range users {
-				w.list(u, 1, 0)
+				f.list = append(f.list, ami.Mailbox{Name: u + "@example.com", New: 1, Listed: true})
 			}
-			w.b.mu.Lock()
-			w.b.desired.vanished(w.b.ids.next)
-			w.b.mu.Unlock()
-			w.b.poke()
+			f.counts["204@example.com"] = ami.Counts{New: 1}
+			if err := w.b.resync(t.Context(), f); err != nil {
+				t.Error(err)
+			}
 		}
 		round("202", "203")
 		w.event("204", 1, 0) // never listed: Asterisk lists no realtime mailboxes

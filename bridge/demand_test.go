@@ -77,13 +77,13 @@ func TestNotifyWhereNothingCanBeSent(t *testing.T) {
 		w.answers(func(string) sipua.Outcome {
 			return sipua.Outcome{Class: sipua.DialogGone, Status: 481, Reason: "Call/Transaction Does Not Exist"}
 		})
-		for range 2 { // the second time it is known to be dead
+		for range 3 { // the third time it is known to be dead
 			if r, err = w.b.Notify(w.t.Context(), "202", "example.com", &Counts{New: 1}); err != nil || r.Failed != 1 ||
 				r.Reason != "Call/Transaction Does Not Exist" {
 				t.Errorf("%+v, %v", r, err)
 			}
 		}
-		if w.count() != 1 {
+		if w.count() != 2 {
 			t.Errorf("%d NOTIFYs to a dead dialog", w.count())
 		}
 	})

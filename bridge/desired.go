@@ -45,6 +45,7 @@ type mailbox struct {
 	boxes   []box
 	want    counts // what they hold together
 	known   bool   // Asterisk has said what they hold
+	heard   bool   // a phone has subscribed, of which the loop does not know yet
 	queue   queue
 	version uint64 // counts how often Asterisk did
 	change  change

@@ -43,10 +43,11 @@ type dialog struct {
 
 // trouble is what went wrong since a dialog last went well, as few have not.
 type trouble struct {
-	failures int       // in a row
-	tooLow   int       // 500s in a row, which are no failures yet
-	notUntil time.Time // back-off
-	dead     string    // why nothing more is sent until the row changes; "": alive
+	failures  int       // in a row
+	tooLow    int       // 500s in a row, which are no failures yet
+	forgotten bool      // it has said once that it has no such dialog
+	notUntil  time.Time // back-off
+	dead      string    // why nothing more is sent until the row changes; "": alive
 }
 
 // troubles are a dialog's, perhaps none.

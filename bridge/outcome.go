@@ -168,6 +168,9 @@ func (b *Bridge) failed(o *outcome, now time.Time) {
 		d.backOff(now, o.RetryAfter)
 	case errors.As(o.Err, &bad):
 		d.ill().dead = "its row makes no valid request"
+	case o.Status == 481 && !d.troubles().forgotten: // so does a phone that has not had the 200 to its SUBSCRIBE yet
+		d.ill().forgotten, d.ill().failures = true, 0
+		d.backOff(now, 0)
 	case o.Class == sipua.DialogGone:
 		d.ill().dead = firstOf(o.Reason, o.Class.String())
 	case o.Class == sipua.CSeqTooLow && d.troubles().tooLow < lowCSeqTries:

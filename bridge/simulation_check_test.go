@@ -83,7 +83,12 @@ func (s *simulation) noteOutcome(n *simNotify, o *sipua.Outcome) {
 	}
 	switch o.Class {
 	case sipua.DialogGone:
-		f.deadIn = &n.stamp
+		if f.once != nil && *f.once == n.stamp {
+			f.deadIn = &n.stamp
+		}
+		f.once = &n.stamp
+	case sipua.Acknowledged:
+		f.once = nil
 	case sipua.TryLater:
 		f.notUntil = time.Now().Add(o.RetryAfter)
 	}

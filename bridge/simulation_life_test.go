@@ -41,6 +41,7 @@ type flight struct {
 	flying   bool
 	cseq     uint32
 	sentAt   time.Time
+	once     *stamp    // the state of the row in which the phone said 481 once
 	deadIn   *stamp    // the state of the row in which the phone said that the dialog is gone
 	notUntil time.Time // a Retry-After
 	forced   time.Time // until when an operator's wish may be served, which does not wait for it

@@ -46,7 +46,7 @@ type watch struct {
 // listen hears of changes from the database, for as long as it tells.
 func (w *watch) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := w.b.o.Dialogs.Listen(ctx, func() { w.set(true) }, func(u watchers.AoR) { w.heard(u) })
+		err := w.b.o.Dialogs.Listen(ctx, func() { w.set(true) }, w.b.subscribed)
 		w.set(false)
 		wait := listenGap
 		switch {
@@ -120,24 +120,14 @@ func (w *watch) changed(ctx context.Context) error {
 		return err
 	}
 	w.mark = next
-	w.heard(users...)
+	for _, u := range users {
+		w.b.subscribed(u)
+	}
 	if !w.seen {
 		w.seen = true
 		w.b.lookAgain()
 	}
 	return nil
-}
-
-// heard has users looked at once the phone has had the proxy's own answer and
-// NOTIFY. The row is there before them: a NOTIFY of ours that came first would be
-// one of a dialog that the phone does not know yet, and the proxy's an older one
-// that is refused, or puts the lamp out.
-func (w *watch) heard(users ...watchers.AoR) {
-	time.AfterFunc(headStart, func() {
-		for _, u := range users {
-			w.b.subscribed(u)
-		}
-	})
 }
 
 // lookAgain has every mailbox looked at that is known already: its rows may have
@@ -153,15 +143,31 @@ func (b *Bridge) lookAgain() {
 	b.poke()
 }
 
-// subscribed has a user looked at whose rows may have changed. Of a mailbox that
-// Asterisk never spoke of there is nothing to tell.
+// subscribed has a user looked at whose rows may have changed, once the phone has
+// had the proxy's own answer and NOTIFY. The row is there before them: a NOTIFY of
+// ours that came first would be one of a dialog that the phone does not know yet,
+// and the proxy's an older one that is refused, or puts the lamp out. Of a mailbox
+// that Asterisk never spoke of there is nothing to tell.
 func (b *Bridge) subscribed(aor watchers.AoR) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	m := b.desired.mailboxes[aor]
-	if m == nil || !m.known {
-		return
+	known := m != nil && m.known && !m.heard
+	if known {
+		m.heard = true
 	}
-	b.desired.mark(m, fresh, change{id: b.ids.next(), why: whySubscribed, received: time.Now()})
-	b.poke()
+	b.mu.Unlock()
+	if known {
+		b.post(func() { b.lookSoon(m) })
+	}
+}
+
+func (b *Bridge) lookSoon(m *mailbox) {
+	now := time.Now()
+	b.mu.Lock()
+	m.heard = false
+	if m.queue == none {
+		m.change = change{id: b.ids.next(), why: whySubscribed, received: now}
+	}
+	b.mu.Unlock()
+	b.retryAt(m, now.Add(headStart), fresh)
 }

@@ -46,8 +46,9 @@ type world struct {
 	lookups                   int
 	flavour                   watchers.Flavour
 
-	touched []watchers.AoR    // for the next poll
-	trigger chan watchers.AoR // nil: the database does not tell
+	touched []watchers.AoR // for the next poll
+	polls   int
+	trigger chan watchers.AoR // nil: the database does not tell; closed: its connection is lost
 	stopped func()            // called in the bubble when the bridge has stopped
 }
 
@@ -181,7 +182,7 @@ func (w *world) NextCSeq(_ context.Context, dialogs []watchers.Dialog) (map[watc
 
 // Changed returns the users whose rows a test has touched since the last poll.
 func (w *world) Changed(context.Context, watchers.Mark) (users []watchers.AoR, next watchers.Mark, err error) {
-	w.lock(func() { users, w.touched, err = w.touched, nil, w.err })
+	w.lock(func() { users, w.touched, err, w.polls = w.touched, nil, w.err, w.polls+1 })
 	return users, next, err
 }
 
@@ -195,7 +196,10 @@ func (w *world) Listen(ctx context.Context, ready func(), changed func(watchers.
 	ready()
 	for {
 		select {
-		case u := <-trigger:
+		case u, ok := <-trigger:
+			if !ok {
+				return errors.New("connection lost")
+			}
 			changed(u)
 		case <-ctx.Done():
 			return ctx.Err()

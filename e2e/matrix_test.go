@@ -175,7 +175,7 @@ func (w *cellWorld) check(t *testing.T) {
 	if speaks := w.method == "notify" && !w.dark; speaks != (w.bridge.accepted > 0) {
 		t.Errorf("phones accepted %d NOTIFYs of the bridge", w.bridge.accepted)
 	}
-	if w.bridge.gone > 1 { // the one dialog that the rebooted phone has forgotten; the one that it ended gets nothing more
+	if w.bridge.gone > 2 { // the one dialog that the rebooted phone has forgotten, asked twice; the one that it ended gets nothing more
 		t.Errorf("%d NOTIFYs of the bridge went to dialogs that are gone", w.bridge.gone)
 	}
 }
