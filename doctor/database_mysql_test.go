@@ -77,7 +77,7 @@ func TestMySQL(t *testing.T) {
 
 func TestMySQLTable(t *testing.T) {
 	w := newMySQL(t)
-	w.Patience = 500 * time.Millisecond
+	w.Patience = 3 * time.Second
 	tx := start(t, w.db.Begin)
 	defer tx.Rollback()
 	if _, err := tx.Exec("LOCK TABLES active_watchers WRITE"); err != nil {

@@ -138,7 +138,7 @@ func TestPostgresLocked(t *testing.T) {
 	if _, err := tx.Exec("LOCK TABLE active_watchers"); err != nil {
 		t.Fatal(err)
 	}
-	w.Patience = 500 * time.Millisecond
+	w.Patience = 3 * time.Second
 	fs := check(t, w.Options)
 	fs.want(OK, "database", "index")
 	fs.only(Fault, "database", "table", "pg_stat_activity")

@@ -90,7 +90,8 @@ func (c *checkup) likely(otherwise string) string {
 	return best
 }
 
-// together warns of mailboxes of several contexts that light one lamp.
+// together warns of mailboxes of several contexts that light one lamp, which
+// mailbox.share has not asked for.
 func (c *checkup) together() {
 	var first, second, lamp string
 	n := 0
@@ -98,7 +99,7 @@ func (c *checkup) together() {
 		lit := make(map[string]string) // by domain
 		for _, context := range c.numbers[number] {
 			domain, ok := c.Domain(context)
-			if !ok {
+			if !ok || slices.Contains(c.Shares, number+"@"+context) {
 				continue
 			}
 			if other, taken := lit[domain]; !taken {
@@ -115,7 +116,7 @@ func (c *checkup) together() {
 	if n > 1 {
 		more = fmt.Sprintf(", and %d more like them", n-1)
 	}
-	c.in("settings").warn("mailbox.domains",
+	c.in("settings").warn("lamps",
 		"if they are one person's, nothing; else have the phones of one context subscribe in a domain of their own, and give it that in [mailbox.domains]",
 		"%s and %s both light the lamp of %s, which shows their sum%s", first, second, lamp, more)
 }

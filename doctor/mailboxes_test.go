@@ -50,8 +50,10 @@ func TestTwins(t *testing.T) {
 		}
 		return context, true
 	}
-	check(t, w.Options).only(Warning, "settings", "mailbox.domains",
+	check(t, w.Options).only(Warning, "settings", "lamps",
 		"202@"+domain+" and 202@default both light the lamp of sip:202@"+domain, "and 1 more like them", "a domain of their own")
+	w.Shares = []string{"202@default", "202@office"}
+	check(t, w.Options).allOK()
 }
 
 // The mend for an unmapped context does not lead to such a lamp.

@@ -188,7 +188,7 @@ func TestDoctorTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := doctor.Options{AMI: ami.Config{Address: c.address, Username: a.Username, Secret: a.Secret, TLS: c.tls},
-				Patience: time.Second, Database: watchers.Config{URL: "sqlite:/nowhere"}, Proxy: "127.0.0.1"}
+				Patience: 3 * time.Second, Database: watchers.Config{URL: "sqlite:/nowhere"}, Proxy: "127.0.0.1"}
 			got := examine(t, o)
 			if c.want == "" && strings.HasPrefix(got[0], "asterisk") || c.want != "" && got[0] != c.want {
 				t.Errorf("complaints %q, want %q", got, c.want)

@@ -127,7 +127,7 @@ func TestKamailioCommitsLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	if _, err := conn.Exec(t.Context(), `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
+	if _, err := conn.Exec(t.Context(), `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); RETURN NULL; END';
 		CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON presentity INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()`); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestKamailioCommitsLate(t *testing.T) {
 	if between.Lamp() == oneWaiting {
 		t.Error("it commits in time now: docs/choosing.md is to say so")
 	}
-	eventually(t, 5*time.Second, "published state after a refresh", func() bool {
+	eventually(t, 30*time.Second, "published state after a refresh", func() bool {
 		return between.Refresh(t.Context()) == nil && between.Lamp() == oneWaiting
 	})
 }

@@ -216,10 +216,16 @@ func (w *cellWorld) ready(phones ...*sim.Phone) {
 	}
 }
 
+func callID(n sim.Notify) string {
+	_, rest, _ := strings.Cut(string(n.Raw), "\r\nCall-ID: ")
+	id, _, _ := strings.Cut(rest, "\r\n")
+	return id
+}
+
 // tally sorts what the phones got by its sender and by their answer.
 func (w *cellWorld) tally(t *testing.T) {
 	for name, phone := range map[string]*sim.Phone{"desk": w.desk, "mobile": w.mobile, "remote": w.remote, "home": w.home} {
-		var told time.Time // by the bridge
+		told := make(map[string]uint32) // by Call-ID, the last CSeq of the bridge's
 		for _, n := range phone.Notifies() {
 			if n.Repeat {
 				continue
@@ -228,14 +234,14 @@ func (w *cellWorld) tally(t *testing.T) {
 			if strings.Contains(string(n.Raw), "\r\nUser-Agent: kamailio") {
 				who, count = "proxy", &w.proxy
 			} else {
-				told = n.Time
+				told[callID(n)] = max(told[callID(n)], n.CSeq)
 			}
 			switch {
 			case n.Status == 200:
 				count.accepted++
 			case n.Status == 481:
 				count.gone++
-			case w.oneSource() && who == "proxy" && n.Time.Sub(told) < 100*time.Millisecond:
+			case w.oneSource() && who == "proxy" && n.CSeq <= told[callID(n)]:
 				count.overtaken++
 			default:
 				count.refused++

@@ -52,7 +52,7 @@ func TestPublish(t *testing.T) {
 	phone := newPhone(t, w.kamailio.Addr(), "202")
 	wantLamp(t, phone, w.change(1))
 	w.program.Await(2, Event{"event": "notify_result", "status": 200}) // the second is to make sure
-	time.Sleep(time.Second)                                            // for the ledger: it is killed at once below
+	time.Sleep(3 * time.Second)                                        // for the ledger: it is killed at once below
 
 	for i := range 3 {
 		w.program.Kill()
@@ -95,16 +95,20 @@ func TestPublishRightAfterLateCommit(t *testing.T) {
 	time.Sleep(3 * time.Second) // that one's second PUBLISH
 	w.exec(t, `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
 		CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON presentity INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()`)
-	want := w.change(1)
-	wantLamp(t, early, want)
-	between := newPhone(t, w.kamailio.Addr(), "202")
-	if err := between.WaitNotifies(t.Context(), 1); err != nil {
-		t.Fatal(err)
+	for try := range 3 {
+		want := w.change(1 + try)
+		wantLamp(t, early, want)
+		between := newPhone(t, w.kamailio.Addr(), "202")
+		if err := between.WaitNotifies(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		came := between.Lamp() != want // else the machine is busy
+		wantLamp(t, between, want)
+		if came {
+			return
+		}
 	}
-	if between.Lamp() == want {
-		t.Error("the phone did not come in between")
-	}
-	wantLamp(t, between, want)
+	t.Error("no phone came in between")
 }
 
 // TestPublishWithoutDatabase: none is needed, and check says so.

@@ -160,7 +160,7 @@ func TestInspectLocked(t *testing.T) {
 	if _, err := tx.Exec("LOCK TABLE active_watchers"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	in, err := Inspect(ctx, Config{URL: db.url})
 	if !errors.Is(err, context.DeadlineExceeded) || in.Flavour != Kamailio || in.Index == "" || in.Domains != nil {

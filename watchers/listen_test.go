@@ -223,7 +223,7 @@ WHERE application_name = 'zonkeymwi listen' AND datname = current_database()`).S
 }
 
 // brisk makes s notice a silent server sooner.
-func (s subject) brisk() { s.Store.(*postgres).quiet = 100 * time.Millisecond }
+func (s subject) brisk() { s.Store.(*postgres).quiet = 500 * time.Millisecond }
 
 // A server that vanishes without a word is noticed; one that is only silent is kept.
 func TestListenServerFrozen(t *testing.T) {
