@@ -43,6 +43,7 @@ type simLink struct {
 	before chan struct{} // closed when the session before it was over; nil: there was none
 	over   chan struct{}
 	cut    chan struct{}
+	read   chan struct{} // closed when what was read before the cut has been taken
 	queue  []func()
 	ready  chan struct{} // holds one token when the queue has something
 	short  bool          // the next list misses an entry
@@ -125,7 +126,7 @@ func (s *simulation) connect() {
 	if s.life == nil || s.life.dead || s.asterisk.link != nil {
 		return
 	}
-	k := &simLink{s: s, life: s.life, before: s.life.session, cut: make(chan struct{}), ready: make(chan struct{}, 1), over: make(chan struct{})}
+	k := &simLink{s: s, life: s.life, before: s.life.session, cut: make(chan struct{}), read: make(chan struct{}), ready: make(chan struct{}, 1), over: make(chan struct{})}
 	s.asterisk.link, s.life.session = k, k.over
 	s.tell("AMI is connected")
 	s.life.run.Go(k.serve)
@@ -147,8 +148,9 @@ func (s *simulation) disconnect(why string) {
 	}
 }
 
-// read is AMI's reader.
-func (k *simLink) read() {
+// reader is AMI's.
+func (k *simLink) reader() {
+	defer close(k.read)
 	r := k.s.roll("read", uint64(k.life.n), uint64(time.Now().UnixNano()))
 	for {
 		select {
@@ -178,14 +180,14 @@ func (k *simLink) serve() {
 	if k.before != nil {
 		<-k.before
 	}
-	k.life.run.Go(k.read)
+	k.life.run.Go(k.reader)
 	defer k.life.b.employ(context.Background(), k)()
 	_ = k.life.b.stay(context.Background(), k)
 }
 
 var errCut = errors.New("the connection is cut")
 
-func (k *simLink) Done() <-chan struct{} { return k.cut }
+func (k *simLink) Done() <-chan struct{} { return k.read }
 func (k *simLink) Err() error            { return errCut }
 
 func (k *simLink) SendUserEvent(context.Context, string, ...ami.Header) error { return nil }
