@@ -84,13 +84,16 @@ func TestOperate(t *testing.T) {
 		t.Errorf("notify nobody: %d %s", code, out)
 	}
 
-	s.mobile.Answer(1, 481)
+	s.mobile.Answer(2, 481)
 	if out, code = s.program.Command("notify", "202", domain, "1", "0"); code != 1 || !strings.Contains(out, "481") {
 		t.Errorf("notify a phone that has forgotten: %d %s", code, out)
 	}
-	out, _ = s.program.Command("explain", "202", domain)
+	eventually(t, 20*time.Second, "the dialog's death", func() bool { // it is asked twice
+		out, _ = s.program.Command("explain", "202", domain)
+		return strings.Contains(out, "(dead: ")
+	})
 	contains(t, out, "holds 0 new and 0 old messages: the lamp is to be off", "nothing is sent until it subscribes again (dead: ",
-		"NOTIFY sip:", "Messages-Waiting: yes", "SIP/2.0 481 ")
+		"NOTIFY sip:", "Messages-Waiting: no", "SIP/2.0 481 ")
 
 	contains(t, first(s.program.Command("debug", "on")), "Debug enabled.")
 	s.program.Command("notify", "202", domain, "7", "0")
