@@ -17,6 +17,8 @@ import (
 // what each answered. It is served by the same loop as everything else.
 type demand struct {
 	counts  *counts // to be told once; nil: what the mailbox holds
+	version uint64  // of the mailbox when they were given: what Asterisk says later is newer
+	err     error   // why nobody was told
 	resent  Resent
 	waiting map[*dialog]string // those that have not answered, and their Call-IDs
 	served  bool
@@ -52,19 +54,20 @@ func (b *Bridge) notify(ctx context.Context, aor watchers.AoR, name string, c *C
 	}
 	b.mu.Lock()
 	m := b.desired.mailboxFor(aor)
+	d.version = m.version
 	m.demands = append(m.demands, d)
 	b.desired.mark(m, fresh, change{id: b.ids.next(), why: whyForced, received: time.Now()})
 	b.mu.Unlock()
 	b.poke()
-	late := time.AfterFunc(demandTime, func() { b.post(d.giveUp) })
+	late := time.AfterFunc(demandTime, func() { b.post(func() { d.giveUp(b.loop.breaker.open) }) })
 	defer late.Stop()
 	select {
 	case r := <-d.done:
-		return r, nil
+		return r, d.err
 	case <-b.ended:
 		return Resent{}, ErrStopped
 	case <-ctx.Done():
-		return Resent{}, fmt.Errorf("the dialogs of %s could not be looked up yet; its phones are told when they can: %w", d.resent.Mailbox, context.Cause(ctx))
+		return Resent{}, fmt.Errorf("not every phone of %s has answered: %w", d.resent.Mailbox, context.Cause(ctx))
 	}
 }
 
@@ -125,10 +128,8 @@ func (w *work) serve(dialogs []read, now time.Time) {
 					d.wish = new(wish)
 				}
 				d.wish.demands = append(d.wish.demands, demand)
-				d.ill().notUntil = time.Time{} // an operator does not wait for a back-off
-				if demand.counts != nil {
-					d.wish.override = demand.counts
-				}
+				d.ill().notUntil = time.Time{}                                  // an operator does not wait for a back-off
+				d.wish.override, d.wish.version = demand.counts, demand.version // the last counts
 			}
 		}
 		demand.served = true
@@ -152,14 +153,21 @@ func undelivered(as sipua.Class, why string) Delivery {
 	return Delivery{Time: time.Now(), Outcome: as.String(), Reason: why}
 }
 
-// giveUp reports what there is: some phone is silent, and its turn comes later.
-// Where the database is, nothing is known yet.
-func (d *demand) giveUp() {
-	if d.over || !d.served {
+// giveUp reports what there is: some phone is silent, or the mailbox has not had
+// its turn.
+func (d *demand) giveUp(noProxy bool) {
+	if d.over {
 		return
 	}
+	if !d.served {
+		d.served, d.err = true, fmt.Errorf("the dialogs of %s could not be looked up yet; its phones are told when they can", d.resent.Mailbox)
+		if noProxy {
+			d.err = fmt.Errorf("the proxy does not answer; the phones of %s are told when it does", d.resent.Mailbox)
+		}
+		d.finish()
+	}
 	for _, dialog := range slices.SortedFunc(maps.Keys(d.waiting), func(a, b *dialog) int { return strings.Compare(d.waiting[a], d.waiting[b]) }) {
-		d.answer(dialog, undelivered(sipua.NoAnswer, "none yet, it goes on being tried"))
+		d.answer(dialog, undelivered(sipua.NoAnswer, "no answer yet; it goes on being tried"))
 	}
 }
 

@@ -141,6 +141,7 @@ type work struct {
 	name    string // of the mailboxes, for the log
 	want    counts
 	known   bool
+	version uint64
 	change  change
 	paced   bool
 	demands []*demand
@@ -162,7 +163,7 @@ func takeFrom(batch []work, n int, from []*mailbox, q queue) ([]work, []*mailbox
 	for ; i < len(from) && len(batch) < n; i++ {
 		if m := from[i]; m.queue == q {
 			m.queue = none
-			batch = append(batch, work{m, "", m.names(), m.want, m.known, m.change, q == paced, m.demands})
+			batch = append(batch, work{m, "", m.names(), m.want, m.known, m.version, m.change, q == paced, m.demands})
 			m.demands = nil
 		}
 		from[i] = nil

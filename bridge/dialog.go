@@ -74,6 +74,7 @@ func (d *dialog) dead() string { return d.troubles().dead }
 type wish struct {
 	demands  []*demand
 	override *counts
+	version  uint64 // of the mailbox when those were given
 }
 
 // newDialog makes what a row, or what goes for one, has not had before.

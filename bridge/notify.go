@@ -114,6 +114,7 @@ func (b *Bridge) due(w *work, dialogs []read, now time.Time) []job {
 		target, ok := w.target(d.dialog)
 		switch {
 		case d.skipped(now) != "":
+			d.refuseDemands(d.skipped(now))
 		case !ok:
 		case d.settled(target, now):
 			b.refreshLater(w.m, d.dialog)
@@ -137,10 +138,15 @@ func (b *Bridge) refreshLater(m *mailbox, d *dialog) {
 
 // target is what a dialog's phone is to show, false where nobody knows.
 func (w *work) target(d *dialog) (counts, bool) {
-	if d.wish != nil && d.wish.override != nil {
+	if d.isTold(w.version) {
 		return *d.wish.override, true
 	}
 	return w.want, w.known
+}
+
+// isTold tells whether an operator's numbers are due, and nothing newer is known.
+func (d *dialog) isTold(version uint64) bool {
+	return d.wish != nil && d.wish.override != nil && d.wish.version == version
 }
 
 // queue is where the work came from.
@@ -205,7 +211,7 @@ func (b *Bridge) send(j job, now time.Time) {
 	o := &outcome{probe: b.loop.breaker.sent(), m: j.w.m, d: d, row: j.row, change: j.w.change, id: j.w.id,
 		sent: target, stamp: d.stamp, at: now, etag: d.etag()}
 	if d.wish != nil {
-		o.demands, o.told = d.wish.demands, d.wish.override != nil
+		o.demands, o.told = d.wish.demands, d.isTold(j.w.version)
 	}
 	d.cseq, d.sentAt, d.inFlight, d.again, d.wish = j.cseq, now, true, false, nil
 	d.toldHere, d.shows = true, false // until it answers nobody knows: it may take this one and its answer be lost

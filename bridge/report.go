@@ -81,6 +81,7 @@ type DialogReport struct {
 	LocalCSeq   uint32    `json:"local_cseq"`        // the proxy's, in the row
 	CSeq        uint32    `json:"cseq"`              // the last that the bridge sent; 0: none
 	Shows       *Counts   `json:"shows"`             // what the phone acknowledged in this subscription; nil: nothing yet
+	Told        bool      `json:"told,omitempty"`    // Shows is what an operator asked for
 	Untaken     string    `json:"untaken,omitempty"` // why no phone took an unsolicited NOTIFY
 	Skipped     string    `json:"skipped,omitempty"`
 	InFlight    bool      `json:"in_flight"`

@@ -36,7 +36,7 @@ func (b *Bridge) Status(ctx context.Context) (s Status, err error) {
 		l, now := &b.loop, time.Now()
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		s = Status{Started: b.started, AMI: b.ami, Database: l.database, Publish: b.o.Publish, Mailboxes: len(b.desired.mailboxes),
+		s = Status{Started: b.started, AMI: b.ami, Database: l.database, Publish: b.o.Publish,
 			InFlight: l.inFlight, Outcomes: maps.Clone(l.outcomes)}
 		for _, m := range b.desired.mailboxes {
 			s.add(m, now)
@@ -46,6 +46,9 @@ func (b *Bridge) Status(ctx context.Context) (s Status, err error) {
 }
 
 func (s *Status) add(m *mailbox, now time.Time) {
+	if m.known {
+		s.Mailboxes++
+	}
 	s.Dialogs += len(m.dialogs) + int(m.vouched)
 	for _, d := range m.dialogs {
 		if d.dead() != "" {

@@ -78,7 +78,7 @@ func (b *Bridge) dialogReport(m *mailbox, row watchers.Dialog, behind bool, now 
 	}
 	if d.shows && r.Untaken == "" {
 		shows := d.acked.report()
-		r.Shows = &shows
+		r.Shows, r.Told = &shows, d.told
 	}
 	if r.Skipped == "" && !d.inFlight && behind && d.due().After(now) {
 		r.NextAttempt = d.due()
@@ -153,10 +153,12 @@ func (d *DialogReport) verdict(holds *Counts, now time.Time) string {
 	case d.Failures > 0 && d.Last != nil:
 		return fmt.Sprintf("the last %s ended %s (%d %s); the next is due in %.0f s",
 			d.Sends, d.Last.Outcome, d.Last.Status, firstOf(d.Last.Reason, d.Last.Error), max(0, d.NextAttempt.Sub(now).Seconds()))
-	case d.Shows != nil:
+	case d.Told:
 		return fmt.Sprintf("it shows %d/%d, as it was asked to; the next change of the mailbox tells it what that holds", d.Shows.New, d.Shows.Old)
+	case d.Shows != nil:
+		return fmt.Sprintf("it shows %d/%d; it is told when its mailbox's turn comes", d.Shows.New, d.Shows.Old)
 	case holds == nil:
 		return "it is told when Asterisk says what the mailbox holds"
 	}
-	return "it has not been told anything yet; it is next"
+	return "it has not been told anything yet; it is told when its mailbox's turn comes"
 }
