@@ -83,7 +83,7 @@ func checkupOf(ctx context.Context, c *config.Config) (o doctor.Options, err err
 		return o, err
 	}
 	o = doctor.Options{AMI: s.AMI, UserEvent: s.UserEvent, Database: s.Database, CSeq: string(s.CSeq), SIP: s.SIP, Proxy: s.Proxy, Domain: s.Domain,
-		Listen: s.Listen, Publish: s.Publish}
+		Listen: s.Listen, Publish: s.Publish, NoRelay: s.AoR || s.SocketInfo}
 	for _, share := range c.Mailbox.Shares {
 		o.Shares = append(o.Shares, share.Mailboxes...)
 	}

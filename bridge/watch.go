@@ -20,8 +20,8 @@ const (
 	listenGap    = 2 * time.Second // before a lost connection is made again
 )
 
-// runWatch has phones that subscribe, or do again, told at once: their proxy's
-// own NOTIFY is empty, and the next voicemail may be far off. The database tells
+// runWatch has phones that subscribe, or do again, told without an event: their
+// proxy's own NOTIFY is empty, and the next voicemail may be far off. The database tells
 // of them where its trigger is installed; otherwise it is asked now and then.
 func (b *Bridge) runWatch(ctx context.Context) {
 	w := &watch{b: b, now: make(chan struct{}, 1)}

@@ -32,6 +32,7 @@ type Options struct {
 	// names none), or false where there is none.
 	Domain   func(context string) (string, bool)
 	Shares   []string     // the mailboxes of mailbox.share, as Asterisk names them
+	NoRelay  bool         // NOTIFYs do not go to phones' contacts by way of Proxy: sip.request_uri or sip.route is not the default
 	Template func() error // reads sip.template; nil: there is none to read
 
 	Running  bool             // a bridge with these settings runs now: sip.bindport is taken by it

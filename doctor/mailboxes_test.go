@@ -72,11 +72,15 @@ func TestMendKeepsLampsApart(t *testing.T) {
 func TestNoPhoneOfAMailbox(t *testing.T) {
 	w := newWell(t, sim.AsteriskConfig{})
 	exec(t, w.db, "UPDATE active_watchers SET presentity_uri = 'sip:*97@"+domain+"'")
-	check(t, w.Options).only(Warning, "database", "rows", "no subscription is of a mailbox", `database.lookup = "watcher"`)
+	check(t, w.Options).only(Warning, "database", "phones", "no subscription is of a mailbox", `database.lookup = "watcher"`)
+	shared := w.Options
+	shared.Shares = []string{"202@" + domain}
 	w.Database.ByWatcher = true
-	for _, f := range check(t, w.Options).of("database") {
-		if f.Check == "rows" && f.Level != OK {
-			t.Errorf("%+v", f)
+	for _, o := range []Options{shared, w.Options} {
+		for _, f := range check(t, o).of("database") {
+			if f.Check == "phones" {
+				t.Errorf("%+v", f)
+			}
 		}
 	}
 }

@@ -12,23 +12,30 @@ import (
 // notify has the proxy relay a NOTIFY to a contact of ours, as it is to relay
 // those of the bridge to the phones'.
 func (c *checkup) notify(ctx context.Context, a area, ua *sipua.UA, target string) {
+	if c.NoRelay || !strings.HasPrefix(target, "udp:") { // it need not reach a contact over UDP
+		return
+	}
 	phone, err := newStandIn(target)
 	if err != nil {
-		return // nothing is known then
+		a.warn("notify", "look at this machine's addresses (ip -brief address)", "no NOTIFY could be tried: %v", err)
+		return
 	}
 	defer phone.Close()
 	o, answer := c.ask(ctx, ua, request(notifyText, "sip:zonkeymwi@"+phone.LocalAddr().String()))
-	letIn := c.notLetIn(o.Status, "NOTIFY")
-	switch {
-	case phone.called.Load():
+	if phone.called.Load() {
 		a.ok("notify", "%s relays NOTIFYs to the contacts of phones: one to us has come back", target)
-	case letIn != "":
-		a.fault("notify", letIn, "%s%s", answer, seenAs(&o))
-	case o.Status >= 400 && o.Status < 500 && o.Status != 408:
-		a.warn("notify", proxyLines, "%s, and did not relay it to the contact that it names", answer)
-	default: // it may have no way to us that is not its answer's
-		a.ok("notify", "%s did not refuse a NOTIFY; whether it relays them cannot be seen from here", target)
+		return
 	}
+	if mend := c.notLetIn(o.Status, "NOTIFY"); mend != "" {
+		a.fault("notify", mend, "%s%s", answer, seenAs(&o))
+		return
+	}
+	mend := "if it cannot reach " + phone.LocalAddr().String() + " over UDP, for a firewall or NAT, nothing; else look at its log"
+	switch o.Status {
+	case 404, 405, 480, 481, 489, 501:
+		mend = proxyLines
+	}
+	a.warn("notify", mend, "%s, and did not relay it to the contact that it names, this machine's", answer)
 }
 
 // standIn is a contact like a phone's.
@@ -45,7 +52,9 @@ func newStandIn(target string) (*standIn, error) {
 		return nil, err
 	}
 	defer way.Close()
-	conn, err := net.ListenPacket("udp", net.JoinHostPort(way.LocalAddr().(*net.UDPAddr).IP.String(), "0"))
+	own := *way.LocalAddr().(*net.UDPAddr)
+	own.Port = 0
+	conn, err := net.ListenUDP("udp", &own)
 	if err != nil {
 		return nil, err
 	}

@@ -76,13 +76,22 @@ func TestProxyRelays(t *testing.T) {
 		"407 Proxy Authentication Required": {Fault, "set sip.username and sip.password"},
 		"404 Not here":                      {Warning, "deploy/kamailio/zonkeymwi.cfg"},
 		"481 Dialog Does Not Exist":         {Warning, "did not relay it"},
-		"408 Request Timeout":               {OK, "cannot be seen from here"},
-		"503 Service Unavailable":           {OK, "cannot be seen from here"},
+		"408 Request Timeout":               {Warning, "cannot reach 127.0.0.1:"},
+		"477 Send failed":                   {Warning, "look at its log"},
+		"503 Service Unavailable":           {Warning, "look at its log"},
+		"200 OK":                            {Warning, "did not relay it"},
+		"603 Decline":                       {Warning, "did not relay it"},
 	} {
 		w.Proxy = answering(t, status)
 		check(t, w.Options).want(want.level, "proxy", "notify", want.text)
 	}
-	w.Publish, w.Proxy = true, answering(t, "403 Forbidden")
+	w.Proxy = answering(t, "403 Forbidden")
+	elsewhere := w.Options
+	elsewhere.NoRelay = true
+	if fs := check(t, elsewhere); strings.Contains(fs.String(), "NOTIFY") {
+		t.Errorf("asked although it goes another way: %s", fs)
+	}
+	w.Publish = true
 	if fs := check(t, w.Options); strings.Contains(fs.String(), "NOTIFY") {
 		t.Errorf("asked although not wanted: %s", fs)
 	}
