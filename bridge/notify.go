@@ -74,9 +74,11 @@ func (b *Bridge) notifyAll(r *run, batch []work, jobs []job, now time.Time) {
 	}
 }
 
+const keptAfter = 10 * 60 // seconds
+
 // update takes the rows of a mailbox as they were just read. A dialog whose row
-// has gone is kept until it would have expired: should it come back, its CSeq
-// must go on rising.
+// has gone is kept until it would have expired, and a while longer: should it come
+// back, its CSeq must go on rising.
 func (m *mailbox) update(rows []watchers.Dialog, kind func(*watchers.Dialog) sipmsg.Kind, now time.Time) []read {
 	known := indexOf(m.dialogs, len(rows))
 	for _, d := range m.dialogs {
@@ -101,7 +103,7 @@ func (m *mailbox) update(rows []watchers.Dialog, kind func(*watchers.Dialog) sip
 		if d.gone {
 			d.refuseDemands("its row has gone")
 		}
-		return d.gone && !d.inFlight && d.stamp.expires <= now.Unix()
+		return d.gone && !d.inFlight && d.stamp.expires+keptAfter <= now.Unix()
 	})
 	return all
 }

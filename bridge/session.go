@@ -231,7 +231,7 @@ func (b *Bridge) take(user watchers.AoR, said ami.Mailbox) {
 		}
 	}
 	x := m.hold(said.Name, holds)
-	if said.Listed {
+	if said.Listed || x.round != 0 { // an event while the list is read is as good: the mailbox is there
 		x.round = b.desired.round
 	}
 	if !m.known && b.live.Load().Shares.shared[user] {

@@ -49,9 +49,12 @@ func (s *Status) add(m *mailbox, now time.Time) {
 	if m.known {
 		s.Mailboxes++
 	}
-	s.Dialogs += len(m.dialogs) + int(m.vouched)
+	s.Dialogs += int(m.vouched)
 	for _, d := range m.dialogs {
-		if d.dead() != "" {
+		if d.gone {
+			continue
+		}
+		if s.Dialogs++; d.dead() != "" {
 			s.Dead++
 		}
 	}

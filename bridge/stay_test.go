@@ -112,3 +112,22 @@ func TestUnlistedAreAskedFor(t *testing.T) {
 		}
 	})
 }
+
+// A mailbox that comes back while the list is read, too late to be in it, has not vanished.
+func TestMailboxThatComesBackDuringTheList(t *testing.T) {
+	inWorld(t, Options{}, func(w *world, _ *observer.ObservedLogs) {
+		w.phone("202", "desk")
+		w.resync("202@example.com", 1, "203@example.com", 0)
+		w.shows(time.Second, map[string]string{"desk": "1/0"})
+		time.AfterFunc(500*time.Millisecond, func() { w.event("202", 2, 0) })
+		w.resync("203@example.com", 0)
+		w.shows(time.Minute, map[string]string{"desk": "2/0"})
+		for _, s := range w.sent {
+			if s.counts == "0/0" {
+				t.Errorf("the lamp was put out: %v", s)
+			}
+		}
+		w.resync("203@example.com", 0)
+		w.shows(time.Minute, map[string]string{"desk": "0/0"})
+	})
+}
