@@ -116,21 +116,20 @@ func (w *work) serve(dialogs []read, now time.Time) {
 	for _, demand := range w.demands {
 		demand.resent.Dialogs, demand.waiting = len(dialogs), make(map[*dialog]string)
 		for _, d := range dialogs {
-			if d.live(now) == "" {
-				demand.waiting[d.dialog] = d.row.CallID
+			if d.live(now) != "" {
+				continue
 			}
-			switch {
-			case d.live(now) != "":
-			case d.dead() != "":
-				demand.answer(d.dialog, undelivered(sipua.DialogGone, d.dead()))
-			default:
-				if d.wish == nil {
-					d.wish = new(wish)
-				}
-				d.wish.demands = append(d.wish.demands, demand)
-				d.ill().notUntil = time.Time{}                                  // an operator does not wait for a back-off
-				d.wish.override, d.wish.version = demand.counts, demand.version // the last counts
+			demand.waiting[d.dialog] = d.row.CallID
+			if why := d.dead(); why != "" {
+				demand.answer(d.dialog, undelivered(sipua.DialogGone, why))
+				continue
 			}
+			if d.wish == nil {
+				d.wish = new(wish)
+			}
+			d.wish.demands = append(d.wish.demands, demand)
+			d.wish.override, d.wish.version = demand.counts, demand.version // of several demands the last counts
+			d.ill().notUntil = time.Time{}                                  // an operator does not wait for a back-off
 		}
 		demand.served = true
 		demand.finish()

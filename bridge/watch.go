@@ -14,10 +14,10 @@ import (
 const (
 	defaultPoll  = 5 * time.Second
 	pollTimeout  = 30 * time.Second
-	listenedPoll = 12          // how many times less often is polled while the database tells by itself
-	triggerGap   = time.Minute // between two looks for a trigger that was not there
-	headStart    = 100 * time.Millisecond
-	listenGap    = 2 * time.Second // before a lost connection is made again
+	listenedPoll = 12                     // how many times less often is polled while the database tells by itself
+	triggerGap   = time.Minute            // between two looks for a trigger that was not there
+	headStart    = 100 * time.Millisecond // the proxy's, see subscribed
+	listenGap    = 2 * time.Second        // before a lost connection is made again
 )
 
 // runWatch has phones that subscribe, or do again, told without an event: their
